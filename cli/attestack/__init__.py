@@ -1,0 +1,1 @@
+"""The `attestack` program, `kbs-client` and `trustee`."""

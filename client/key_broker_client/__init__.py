@@ -1,0 +1,1 @@
+"""The guest's side of RCAR: the handshake, tokens, resources; and the administrator's client."""

@@ -1,0 +1,1 @@
+"""The Attestation Agent: detection, evidence and tokens, served over ttRPC."""

@@ -1,0 +1,1 @@
+"""Attesters: they collect evidence, one module for each TEE."""

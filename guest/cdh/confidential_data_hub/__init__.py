@@ -1,0 +1,1 @@
+"""The Confidential Data Hub: gives workloads their secrets."""

@@ -1,0 +1,1 @@
+"""The Attestation Service: endorsements, appraisal by policy, EAR tokens, `restful-as`."""

@@ -1,0 +1,1 @@
+"""Key-value storage: the contract and its backends."""

@@ -1,0 +1,1 @@
+"""The Key Broker Service: sessions, administration, resource policy, plugins, HTTP API."""

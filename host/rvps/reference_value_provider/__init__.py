@@ -1,0 +1,1 @@
+"""The Reference Value Provider Service: extractors and the store of reference values."""

@@ -1,0 +1,1 @@
+"""Simulated hardware for tests. It can lie on purpose, and shares no code with what it tests."""

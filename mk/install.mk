@@ -1,0 +1,17 @@
+REQUIREMENTS := requirements/all.txt
+STAMP := $(VENV)/.installed
+
+.PHONY: install requirements
+install: $(STAMP) ## Create .venv with the hash-pinned requirements and this project in it
+	@echo "install: ok ($$($(BIN)/python --version), $(VENV))"
+
+$(STAMP): $(REQUIREMENTS) pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(REQUIREMENTS)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+requirements: ## Pin the requirements again, with hashes and without URLs (run with Python 3.11)
+	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
+	  --extra guest --extra host --extra dev --output-file requirements/all.txt pyproject.toml
+	@echo "requirements: ok"

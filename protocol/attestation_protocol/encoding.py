@@ -1,0 +1,132 @@
+"""Base64 in the two forms of the protocol, and JSON text from outside.
+
+    b64url   URL-safe alphabet without padding (RFC 4648 section 5); padding is refused
+    b64std   standard alphabet with padding (RFC 4648 section 4)
+
+JSON from outside is bounded in depth, and refused when it has a member twice, a number that is not finite or a lone
+surrogate: two readers must not be able to understand one text differently.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import Any, Final
+
+from attestation_protocol.errors import EncodingError
+
+MAX_JSON_DEPTH: Final = 64
+"""How deep arrays and objects may be nested."""
+
+_URL_ALPHABET: Final = re.compile(rb"[A-Za-z0-9_-]*", re.ASCII)
+
+
+def b64url_encode(data: bytes) -> str:
+    """Encode with the URL-safe alphabet, without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def b64url_decode(text: str | bytes) -> bytes:
+    """Decode the URL-safe alphabet without padding, and only that. Raises EncodingError."""
+    raw = _ascii(text)
+    if not _URL_ALPHABET.fullmatch(raw) or len(raw) % 4 == 1:
+        raise EncodingError("not base64url without padding", code="BASE64URL")
+    data = base64.urlsafe_b64decode(raw + b"=" * (-len(raw) % 4))
+    if base64.urlsafe_b64encode(data).rstrip(b"=") != raw:
+        raise EncodingError("base64url text with stray bits at its end", code="BASE64URL")
+    return data
+
+
+def b64std_encode(data: bytes) -> str:
+    """Encode with the standard alphabet, with padding."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def b64std_decode(text: str | bytes) -> bytes:
+    """Decode the standard alphabet with padding, and only that. Raises EncodingError."""
+    raw = _ascii(text)
+    try:
+        data = base64.b64decode(raw, validate=True)
+    except binascii.Error:
+        raise EncodingError("not base64 with padding", code="BASE64") from None
+    if base64.b64encode(data) != raw:
+        raise EncodingError("base64 text with stray bits or padding", code="BASE64")
+    return data
+
+
+def _ascii(text: str | bytes) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode("ascii")
+    except UnicodeEncodeError:
+        raise EncodingError("not base64: the text is not ASCII", code="BASE64") from None
+
+
+def parse_json(data: bytes | str) -> Any:  # noqa: ANN401  # JSON is what it is: the caller makes it a typed object
+    """Read one JSON text from outside. Raises EncodingError with a code that says which rule it breaks."""
+    try:
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+        value = _DECODER.decode(text)
+    except UnicodeDecodeError:
+        raise EncodingError("the JSON text is not UTF-8", code="JSON-UTF8") from None
+    except RecursionError:
+        raise EncodingError(f"the JSON text is nested deeper than {MAX_JSON_DEPTH}", code="JSON-DEPTH") from None
+    except EncodingError:
+        raise
+    except ValueError:
+        raise EncodingError("not a JSON text", code="JSON") from None
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _deeper_than(value, MAX_JSON_DEPTH):
+        raise EncodingError(f"the JSON text is nested deeper than {MAX_JSON_DEPTH}", code="JSON-DEPTH")
+    if "\\u" in text and _has_surrogate(value):
+        raise EncodingError("the JSON text holds half of a surrogate pair", code="JSON-SURROGATE")
+    return value
+
+
+def compact_json(value: object) -> bytes:
+    """Encode compactly in UTF-8, members in the order they have."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise EncodingError("a JSON object has a member twice", code="JSON-DUPLICATE")
+    return members
+
+
+def _not_finite(name: str) -> None:
+    raise EncodingError(f"{name} is not a JSON number", code="JSON")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20:  # noqa: PLR2004  # the longest 64-bit number with its sign
+        raise EncodingError("an integer of the JSON text has more than 20 digits", code="JSON-NUMBER")
+    return int(digits)
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_not_finite, parse_int=_integer)
+
+
+def _deeper_than(value: object, depth: int) -> bool:
+    layer = [value]
+    while layer and depth >= 0:
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        depth -= 1
+    return bool(layer)
+
+
+def _has_surrogate(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,0 +1,1 @@
+"""ttRPC over asyncio streams: server and client."""
