@@ -6,8 +6,8 @@ A verifier is one module named after its TEE. It lists its `Check`s once at the 
     requirements(evidence)                            which endorsements (certificates, CRLs) it needs
     verify(evidence, endorsements, expected, floors, now, anchors=PINNED) -> Verdict
 
-All three are pure. The service fetches what `requirements` names, from places that its configuration names: no URL is ever
-taken from evidence. `now` is a parameter; no configuration key sets anchors. Every check that was made is a finding,
+All three are pure. The service fetches what `requirements` names, from places that its configuration names: no URL is
+ever taken from evidence. `now` is a parameter; no configuration key sets anchors. Every check made is a finding,
 passed or not; checks that make sense only on authentic bytes are made only when the signatures hold. A claim exists
 only in an accepted verdict.
 """
