@@ -1,0 +1,184 @@
+"""Secrets on their way to a guest: JWE in flattened JSON serialization (RFC 7516 section 7.2.2), A256GCM.
+
+    {"protected","encrypted_key","iv","ciphertext","tag"}       all b64url; no `aad`, no `header`
+
+The stock guest does not authenticate the `protected` string that it got: it parses it and serialises it again,
+compactly, as `alg`, `enc`, then the rest. So the header is written in exactly that form, with `epk` as crv, kty, x, y.
+
+    RSA-OAEP-256      OAEP with SHA-256 and MGF1-SHA-256, empty label, 2048 to 4096 bits
+    ECDH-ES+A256KW    ephemeral ECDH on P-256, P-384 or P-521; Concat KDF with SHA-256, AlgorithmID the name of the
+                      algorithm, empty PartyUInfo and PartyVInfo, 256 bits (RFC 7518 section 4.6.2); AES key wrap
+                      (RFC 3394)
+
+The additional authenticated data are the ASCII bytes of the encoded header. RSA1_5 is refused: its padding is an oracle.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+
+from attestation_protocol.encoding import b64url_decode, b64url_encode, compact_json, parse_json
+from attestation_protocol.errors import EncodingError, JweError
+from attestation_protocol.jwk import ECDH_ES_A256KW, RSA_OAEP_256, EcTeeKey, RsaTeeKey, TeePublicKey
+from attestation_protocol.tee_key import COORDINATE_SIZE, CURVE_NAMES, CURVES, TeeKeyPair
+
+ENC: Final = "A256GCM"
+MAX_JWE: Final = 32 * 1024 * 1024
+"""Bytes of a JWE that is opened, at the most."""
+
+_KEY_SIZE: Final = 32
+_IV_SIZE: Final = 12
+_TAG_SIZE: Final = 16
+_RSA_BITS: Final = range(2048, 4097)
+_MAX_EXPONENT_BITS: Final = 64
+_OTHER_INFO: Final = (
+    len(ECDH_ES_A256KW).to_bytes(4, "big") + ECDH_ES_A256KW.encode() + bytes(8) + (8 * _KEY_SIZE).to_bytes(4, "big")
+)
+_OAEP: Final = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+_MEMBERS: Final = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
+
+
+def encrypt(plaintext: bytes, key: TeePublicKey) -> bytes:
+    """Encrypt to a guest's key. Raises JweError (JWE-KEY) for a key of a kind, curve, size or value that is refused."""
+    cek = os.urandom(_KEY_SIZE)
+    if isinstance(key, EcTeeKey):
+        header, encrypted_key = _wrap_ec(cek, key)
+    elif isinstance(key, RsaTeeKey):
+        header, encrypted_key = _wrap_rsa(cek, key)
+    else:
+        raise _refused(f"`{key.alg:.40}`")
+    protected = b64url_encode(compact_json(header))
+    iv = os.urandom(_IV_SIZE)
+    sealed = AESGCM(cek).encrypt(iv, plaintext, protected.encode())
+    return compact_json(
+        {
+            "protected": protected,
+            "encrypted_key": b64url_encode(encrypted_key),
+            "iv": b64url_encode(iv),
+            "ciphertext": b64url_encode(sealed[:-_TAG_SIZE]),
+            "tag": b64url_encode(sealed[-_TAG_SIZE:]),
+        }
+    )
+
+
+def decrypt(document: bytes, key: TeeKeyPair) -> bytes:
+    """Open a JWE with the guest's key. Raises JweError; which of its steps failed is not told apart."""
+    if len(document) > MAX_JWE:
+        raise JweError(f"the JWE is larger than {MAX_JWE} bytes", code="JWE-SIZE")
+    protected, header, parts = _parse(document)
+    encrypted_key, iv, ciphertext, tag = (parts[name] for name in _MEMBERS[1:])
+    if header.get("enc") != ENC or len(iv) != _IV_SIZE or len(tag) != _TAG_SIZE or "crit" in header:
+        raise JweError(f"the JWE is not one of {ENC}", code="JWE-ALGORITHM")
+    cek = _unwrap(header, encrypted_key, key)
+    # A key that did not unwrap is replaced by a random one: all failures take the same way.
+    usable = cek if cek is not None and len(cek) == _KEY_SIZE else os.urandom(_KEY_SIZE)
+    try:
+        return AESGCM(usable).decrypt(iv, ciphertext + tag, protected.encode())
+    except InvalidTag:
+        raise JweError(
+            "the JWE does not open with this TEE key",
+            code="JWE-OPEN",
+            advice="attest again: the broker may have answered for an older key",
+        ) from None
+
+
+def derive_kek(shared_secret: bytes) -> bytes:
+    """Concat KDF (RFC 7518 section 4.6.2) for ECDH-ES+A256KW: 32 bytes from the x coordinate of the shared point."""
+    return ConcatKDFHash(hashes.SHA256(), _KEY_SIZE, _OTHER_INFO).derive(shared_secret)
+
+
+def _refused(what: str) -> JweError:
+    return JweError(
+        f"nothing is encrypted to a TEE key of {what}",
+        code="JWE-KEY",
+        advice="use RSA-OAEP-256 with 2048 to 4096 bits, or ECDH-ES+A256KW on P-256, P-384 or P-521",
+    )
+
+
+def _wrap_ec(cek: bytes, key: EcTeeKey) -> tuple[dict[str, Any], bytes]:
+    if key.alg != ECDH_ES_A256KW or key.crv not in CURVES:
+        raise _refused(f"`{key.alg:.40}` on `{key.crv:.40}`")
+    public = _ec_public(key.crv, key.x, key.y)
+    ephemeral = ec.generate_private_key(CURVES[key.crv])
+    point = ephemeral.public_key().public_numbers()
+    size = COORDINATE_SIZE[key.crv]
+    x, y = (b64url_encode(i.to_bytes(size, "big")) for i in (point.x, point.y))
+    kek = derive_kek(ephemeral.exchange(ec.ECDH(), public))
+    epk = {"crv": key.crv, "kty": "EC", "x": x, "y": y}
+    return {"alg": ECDH_ES_A256KW, "enc": ENC, "epk": epk}, aes_key_wrap(kek, cek)
+
+
+def _wrap_rsa(cek: bytes, key: RsaTeeKey) -> tuple[dict[str, Any], bytes]:
+    if key.alg != RSA_OAEP_256:
+        raise _refused(f"`{key.alg:.40}`")
+    try:
+        n, e = (int.from_bytes(b64url_decode(text), "big") for text in (key.n, key.e))
+    except EncodingError:
+        raise _refused("RSA whose numbers are not base64url") from None
+    if n.bit_length() not in _RSA_BITS or e.bit_length() > _MAX_EXPONENT_BITS:
+        raise _refused(f"RSA with {n.bit_length()} bits")
+    try:
+        public = rsa.RSAPublicNumbers(e, n).public_key()
+    except ValueError:
+        raise _refused("RSA with numbers that are no key") from None
+    return {"alg": RSA_OAEP_256, "enc": ENC}, public.encrypt(cek, _OAEP)
+
+
+def _ec_public(crv: str, x: str, y: str) -> ec.EllipticCurvePublicKey:
+    try:
+        coordinates = [b64url_decode(text) for text in (x, y)]
+    except EncodingError:
+        raise _refused("EC whose coordinates are not base64url") from None
+    if any(len(c) != COORDINATE_SIZE[crv] for c in coordinates):
+        raise _refused(f"{crv} with coordinates that are not {COORDINATE_SIZE[crv]} bytes")
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(CURVES[crv], b"\x04" + b"".join(coordinates))
+    except ValueError:
+        raise _refused(f"{crv} whose point is not on the curve") from None
+
+
+def _parse(document: bytes) -> tuple[str, dict[str, Any], dict[str, bytes]]:
+    try:
+        message = parse_json(document)
+        if not isinstance(message, dict) or any(not isinstance(message.get(name), str) for name in _MEMBERS):
+            raise JweError("not a flattened JWE: a member is missing or not a string", code="JWE-FORMAT")
+        parts = {name: b64url_decode(message[name]) for name in _MEMBERS}
+        header = parse_json(parts["protected"])
+    except EncodingError as error:
+        raise JweError(f"not a flattened JWE: {error.message}", code="JWE-FORMAT") from None
+    if not isinstance(header, dict):
+        raise JweError("the protected header of the JWE is not an object", code="JWE-FORMAT")
+    return message["protected"], header, parts
+
+
+def _unwrap(header: dict[str, Any], encrypted_key: bytes, key: TeeKeyPair) -> bytes | None:
+    private = key.private_key
+    algorithm = header.get("alg")
+    if isinstance(private, rsa.RSAPrivateKey) and algorithm == RSA_OAEP_256:
+        try:
+            return private.decrypt(encrypted_key, _OAEP)
+        except ValueError:
+            return None
+    if isinstance(private, ec.EllipticCurvePrivateKey) and algorithm == ECDH_ES_A256KW:
+        crv = CURVE_NAMES[private.curve.name]
+        epk = header.get("epk")
+        if not isinstance(epk, dict) or epk.get("crv") != crv:
+            return None
+        try:
+            public = _ec_public(crv, str(epk.get("x")), str(epk.get("y")))
+            return aes_key_unwrap(derive_kek(private.exchange(ec.ECDH(), public)), encrypted_key)
+        except (JweError, InvalidUnwrap, ValueError):
+            return None
+    raise JweError(
+        f"a JWE of `{algorithm!s:.40}` is not for a {type(key.public_key).__name__}",
+        code="JWE-ALGORITHM",
+        advice="the broker answered for a key of another kind",
+    )

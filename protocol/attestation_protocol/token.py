@@ -1,0 +1,54 @@
+"""Compact JWS as a guest sees it: header and claims read without checking the signature.
+
+A guest cannot check a token that it is the subject of; it reads the dates to know when to renew. Whoever relies on a
+token verifies it with `trustee_core.token_trust`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from attestation_protocol.encoding import b64url_decode, parse_json
+from attestation_protocol.errors import EncodingError, TokenFormatError
+
+MAX_TOKEN: Final = 128 * 1024
+"""Characters of a token at the most: it has to fit into a request head."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """A token that was taken apart. Nothing in it is authentic."""
+
+    text: str = field(repr=False)
+    header: dict[str, Any]
+    claims: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Take a compact JWS apart. Raises TokenFormatError."""
+        parts = text.split(".") if len(text) <= MAX_TOKEN else []
+        if len(parts) != 3:  # noqa: PLR2004  # RFC 7515 section 7.1
+            raise TokenFormatError("not a compact JWS of three parts, or one longer than 128 KiB")
+        try:
+            header, claims = (parse_json(b64url_decode(part)) for part in parts[:2])
+            b64url_decode(parts[2])
+        except EncodingError as error:
+            raise TokenFormatError(f"a part of the token does not decode: {error.message}") from None
+        if not isinstance(header, dict) or not isinstance(claims, dict):
+            raise TokenFormatError("header and claims of a token are JSON objects")
+        return cls(text, header, claims)
+
+    @property
+    def expires(self) -> float | None:
+        """`exp` in seconds since the epoch, or None."""
+        return _number(self.claims.get("exp"))
+
+    @property
+    def not_before(self) -> float | None:
+        """`nbf` in seconds since the epoch, or None."""
+        return _number(self.claims.get("nbf"))
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
