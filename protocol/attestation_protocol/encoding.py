@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from typing import Any, Final
 
@@ -107,7 +108,16 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_not_finite, parse_int=_integer)
+def _decimal(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise EncodingError("a number of the JSON text is too large", code="JSON-NUMBER")
+    return value
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_not_finite, parse_int=_integer, parse_float=_decimal
+)
 
 
 def _deeper_than(value: object, depth: int) -> bool:
