@@ -122,7 +122,7 @@ _DECODER: Final = json.JSONDecoder(
 
 def _deeper_than(value: object, depth: int) -> bool:
     layer = [value]
-    while layer and depth >= 0:
+    while layer and depth > 0:
         layer = [
             inner
             for outer in layer

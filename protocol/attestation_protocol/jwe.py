@@ -7,10 +7,10 @@ compactly, as `alg`, `enc`, then the rest. So the header is written in exactly t
 
     RSA-OAEP-256      OAEP with SHA-256 and MGF1-SHA-256, empty label, 2048 to 4096 bits
     ECDH-ES+A256KW    ephemeral ECDH on P-256, P-384 or P-521; Concat KDF with SHA-256, AlgorithmID the name of the
-                      algorithm, empty PartyUInfo and PartyVInfo, 256 bits (RFC 7518 section 4.6.2); AES key wrap
-                      (RFC 3394)
+                      algorithm, empty PartyUInfo and PartyVInfo, 256 bits (RFC 7518 section 4.6.2); the key is
+                      wrapped with AES (RFC 3394)
 
-The additional authenticated data are the ASCII bytes of the encoded header. RSA1_5 is refused: its padding is an oracle.
+The additional authenticated data are the ASCII bytes of the encoded header. RSA1_5 is refused, its padding is an oracle.
 """
 
 from __future__ import annotations

@@ -1,0 +1,119 @@
+"""Base64 and JSON from outside: one reading for each text, or a refusal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from attestation_protocol.encoding import (
+    MAX_JSON_DEPTH,
+    b64std_decode,
+    b64std_encode,
+    b64url_decode,
+    b64url_encode,
+    compact_json,
+    parse_json,
+)
+from attestation_protocol.errors import EncodingError
+from hypothesis import given
+from hypothesis import strategies as st
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def code(text: bytes | str) -> str:
+    with pytest.raises(EncodingError) as caught:
+        parse_json(text)
+    return caught.value.code
+
+
+@given(st.binary())
+def test_base64_comes_back(data: bytes) -> None:
+    assert b64url_decode(b64url_encode(data)) == data
+    assert b64std_decode(b64std_encode(data)) == data
+
+
+@given(st.text() | st.binary())
+def test_a24_any_text_decodes_in_one_way_or_is_refused(text: str | bytes) -> None:
+    raw = text.encode() if isinstance(text, str) else text
+    for decode, encode in ((b64url_decode, b64url_encode), (b64std_decode, b64std_encode)):
+        try:
+            assert encode(decode(text)).encode() == raw
+        except EncodingError as error:
+            assert error.code in {"BASE64", "BASE64URL"}  # noqa: PT017  # either is right
+
+
+@pytest.mark.parametrize("text", ["eA==", "eA=", "+/", "e A", "eA\n", "e", "eB", "é"])
+def test_base64url_is_strict(text: str) -> None:
+    with pytest.raises(EncodingError):
+        b64url_decode(text)
+
+
+@pytest.mark.parametrize("text", ["eA", "eA=", "eA===", "-_==", "eA==\n", "eB==", "é"])
+def test_base64_is_strict(text: str) -> None:
+    with pytest.raises(EncodingError):
+        b64std_decode(text)
+
+
+@given(JSON_VALUES)
+def test_json_comes_back(value: Any) -> None:
+    assert parse_json(compact_json(value)) == value
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200))
+def test_a24_any_bytes_are_json_or_the_one_error(data: bytes | str) -> None:
+    try:
+        value = parse_json(data)
+    except EncodingError:
+        return
+    json.dumps(value).encode()
+
+
+def test_a24_a_member_twice_is_refused_wherever_it_stands() -> None:
+    assert code('{"a":1,"a":1}') == "JSON-DUPLICATE"
+    assert code('[{"b":{"a":1,"\\u0061":2}}]') == "JSON-DUPLICATE"
+
+
+def test_a24_depth_is_bounded() -> None:
+    assert parse_json("[" * MAX_JSON_DEPTH + "]" * MAX_JSON_DEPTH) is not None
+    assert code("[" * (MAX_JSON_DEPTH + 1) + "]" * (MAX_JSON_DEPTH + 1)) == "JSON-DEPTH"
+    assert code('{"a":' * 65 + "1" + "}" * 65) == "JSON-DEPTH"
+    assert code("[" * 1_000_000) == "JSON-DEPTH"
+
+
+def test_many_objects_side_by_side_are_not_deep() -> None:
+    assert len(parse_json("[" + ",".join(["{}"] * 1000) + "]")) == 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (b"\xff", "JSON-UTF8"),
+        ("NaN", "JSON"),
+        ("[Infinity]", "JSON"),
+        ("-Infinity", "JSON"),
+        ("", "JSON"),
+        ("{} {}", "JSON"),
+        ("\ufeff{}", "JSON"),
+        ("{'a':1}", "JSON"),
+        ('"\\ud800"', "JSON-SURROGATE"),
+        ('{"\\udfff":1}', "JSON-SURROGATE"),
+        ("1" * 21, "JSON-NUMBER"),
+        ("1" * 100_000, "JSON-NUMBER"),
+    ],
+)
+def test_a24_json_that_readers_understand_differently_is_refused(text: bytes | str, wanted: str) -> None:
+    assert code(text) == wanted
+
+
+def test_a_surrogate_pair_is_one_character() -> None:
+    assert parse_json('"\\ud83d\\ude00"') == "😀"
