@@ -23,7 +23,10 @@ _REFUSED: Final = range(400, 500)
 
 
 async def fetch_resource(transport: Transport, uri: ResourceUri, key: TeeKeyPair, headers: Mapping[str, str]) -> Secret:
-    """Ask once, and open the answer with `key`. Raises BrokerError; UnauthorizedError where attesting again can help."""
+    """Ask once, and open the answer with `key`.
+
+    Raises BrokerError; it is UnauthorizedError where attesting again can help.
+    """
     answer = await transport.send("GET", f"/kbs/v0/{uri.request_target}", headers=headers)
     if answer.status == _OK:
         try:

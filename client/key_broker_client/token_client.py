@@ -1,7 +1,7 @@
 """The client that has its tokens from somebody else: the agent, or another broker (passport).
 
-A token is used until it nears its end, and renewed once, whatever the number of requests that wait for it. A token that the
-broker does not take is renewed at once, at most twice for one request.
+A token is used until it nears its end, and renewed once, whatever the number of requests that wait for it. A token that
+the broker does not take is renewed at once, at most twice for one request.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ class AttestationToken:
     def usable_at(self, now: datetime, margin: float = RENEWAL_MARGIN) -> bool:
         """Whether it may be used at `now`: it has begun, and does not end within `margin` seconds.
 
-        A token that lives shorter than four times the margin is used for three quarters of its life. One without an end is
-        not kept.
+        A token that lives shorter than four times the margin is used for three quarters of its life. One without an
+        end is not kept.
         """
         expires = self.token.expires
         if expires is None:

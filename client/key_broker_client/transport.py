@@ -61,7 +61,7 @@ class HttpTransport:
         self._client: httpx.AsyncClient | None = None
 
     async def send(self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str]) -> Answer:
-        """Send to `<url><path>`. Raises BrokerUnreachableError, and BrokerAnswerError for an answer that is too large."""
+        """Send to `<url><path>`. Raises BrokerUnreachableError; BrokerAnswerError if the answer is too large."""
         import asyncio  # noqa: PLC0415  # as httpx
 
         import httpx  # noqa: PLC0415  # a third of a second that programs should not pay at start

@@ -10,7 +10,8 @@ compactly, as `alg`, `enc`, then the rest. So the header is written in exactly t
                       algorithm, empty PartyUInfo and PartyVInfo, 256 bits (RFC 7518 section 4.6.2); the key is
                       wrapped with AES (RFC 3394)
 
-The additional authenticated data are the ASCII bytes of the encoded header. RSA1_5 is refused, its padding is an oracle.
+The additional authenticated data are the ASCII bytes of the encoded header. RSA1_5 is refused: its
+padding is an oracle.
 """
 
 from __future__ import annotations
