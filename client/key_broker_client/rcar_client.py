@@ -1,8 +1,8 @@
 """The client that attests for itself: handshakes, and resources in its session.
 
-Retries: a handshake is tried again when no answer came or the broker answered 5xx, five times, a second apart. A refusal
-is final: the same evidence would be refused again. A resource request leads to a new handshake only if the broker asks
-for attestation; a denied or missing resource is not re-attested (the stock guest does so three times).
+Retries: a handshake is tried again when no answer came or the broker answered 5xx, five times, a second apart. A
+refusal is final: the same evidence would be refused again. A resource request leads to a new handshake only if the
+broker asks for attestation; a denied or missing resource is not re-attested (the stock guest does so three times).
 """
 
 from __future__ import annotations
