@@ -198,9 +198,12 @@ class Attestation:
             return {}
         devices = _object(self.additional_evidence.encode(), "additional evidence")
         try:
-            return {Tee.parse(name): evidence for name, evidence in devices.items()}
+            evidence = {Tee.parse(name): value for name, value in devices.items()}
         except UnknownTeeError as error:
             raise MessageError(error.message, code=error.code) from None
+        if len(evidence) != len(devices):
+            raise MessageError("the additional evidence names one TEE in two ways")
+        return evidence
 
 
 @dataclass(frozen=True, slots=True)
