@@ -2,7 +2,7 @@
 lint: $(STAMP) ## Style, format, import layers
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/lint-imports --no-timings > /dev/null || $(BIN)/lint-imports --no-timings
+	@$(BIN)/lint-imports > /dev/null || $(BIN)/lint-imports
 	@echo "lint: ok"
 
 format: $(STAMP) ## Write the format, and fix what can be fixed
