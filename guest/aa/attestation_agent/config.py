@@ -1,0 +1,94 @@
+"""The agent's configuration file, and where the broker's address comes from without one.
+
+With a file (`-c`), only the file counts. Without one, the broker is named by `aa_kbc_params`, `<kbc>::<uri>`: the
+environment's `AA_KBC_PARAMS`, else the word `agent.aa_kbc_params=` of the kernel's command line. Only the kbc `cc_kbc`
+names a broker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import msgspec
+from attestack_common import config
+from attestack_common.errors import ConfigError
+from attestation_protocol.tee_key import TeeKeyAlgorithm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+KERNEL_WORD: Final = "agent.aa_kbc_params="
+MAX_COMMAND_LINE: Final = 64 * 1024
+
+
+class KbsTokenConfig(msgspec.Struct, frozen=True):
+    """`[token_configs.kbs]`: the broker that tokens come from."""
+
+    url: str
+    cert: str | None = None
+    """Root certificates in PEM, trusted beside the platform's."""
+    tee_key_algorithm: TeeKeyAlgorithm = TeeKeyAlgorithm.EC_P256
+    token_cache: bool = True
+    """Whether a token is handed out again until it nears its end; the stock agent attests anew each time."""
+
+
+class CocoAsTokenConfig(msgspec.Struct, frozen=True):
+    """`[token_configs.coco_as]`: an attestation service. Read, and refused when a token of it is asked for."""
+
+    url: str
+
+
+class TokenConfigs(msgspec.Struct, frozen=True):
+    """`[token_configs]`."""
+
+    kbs: KbsTokenConfig | None = None
+    coco_as: CocoAsTokenConfig | None = None
+
+
+class EventLogConfig(msgspec.Struct, frozen=True):
+    """`[eventlog_config]`."""
+
+    init_pcr: int = 17
+    enable_eventlog: bool = False
+
+
+class LogConfig(msgspec.Struct, frozen=True):
+    """`[log]`."""
+
+    level: str = "info"
+
+
+class AgentConfig(msgspec.Struct, frozen=True):
+    """The whole file. An empty one is valid."""
+
+    __refused__: ClassVar[Mapping[str, str]] = {}
+
+    token_configs: TokenConfigs = TokenConfigs()
+    eventlog_config: EventLogConfig = EventLogConfig()
+    log: LogConfig = LogConfig()
+
+
+def load(path: Path, *, strict: bool = False) -> AgentConfig:
+    """Read a file. Raises ConfigError."""
+    loaded = config.load(path, AgentConfig, strict=strict)
+    if loaded.eventlog_config.enable_eventlog:
+        raise ConfigError(
+            f"{path}: eventlog_config.enable_eventlog is set, and no attester of this version extends measurements",
+            advice="set it to false: a log that no register backs proves nothing",
+        )
+    return loaded
+
+
+def without_file(environment: Mapping[str, str], kernel_command_line: str) -> AgentConfig:
+    """Make the configuration that holds when there is no file."""
+    parameters = environment.get("AA_KBC_PARAMS") or _from_kernel(kernel_command_line)
+    kbc, separator, url = (parameters or "").partition("::")
+    if not separator or kbc != "cc_kbc" or not url:
+        return AgentConfig()
+    return AgentConfig(token_configs=TokenConfigs(kbs=KbsTokenConfig(url=url)))
+
+
+def _from_kernel(command_line: str) -> str | None:
+    words = command_line[:MAX_COMMAND_LINE].split()
+    return next((word.removeprefix(KERNEL_WORD) for word in words if word.startswith(KERNEL_WORD)), None)

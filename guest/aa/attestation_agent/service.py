@@ -1,0 +1,92 @@
+"""`attestation_agent.AttestationAgentService`, as the stock agent answers it over ttRPC.
+
+Every failure is INTERNAL with a fixed text for each RPC, then the stable code; what happened is in the log.
+BindInitData is not offered: init-data is bound when the agent starts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attestack_common.errors import AttestackError, code_and_advice
+from attestack_common.logs import get_logger
+from attestation_protocol.encoding import compact_json
+from attestation_protocol.errors import ProtocolError, wire_text
+from attestation_protocol.stubs import attestation_agent_pb2 as pb
+from ttrpc_asyncio import Code, Service, StatusError
+
+if TYPE_CHECKING:
+    from ttrpc_asyncio import CallContext
+
+    from attestation_agent.evidence import AgentEvidence
+    from attestation_agent.tokens import Tokens
+
+REFUSED_TOKEN: Final = "attestack-refused-token"  # noqa: S105  # the name of a metadata key
+"""Metadata by which a caller says, by fingerprint, which token the broker did not take."""
+
+_log = get_logger("aa.service")
+
+
+class AgentService:
+    """The RPCs. Method names are the protocol's."""
+
+    def __init__(self, evidence: AgentEvidence, tokens: Tokens) -> None:
+        self._evidence = evidence
+        self._tokens = tokens
+
+    async def get_evidence(self, request: pb.GetEvidenceRequest, _: CallContext) -> pb.GetEvidenceResponse:
+        """Collect the primary evidence: compact JSON."""
+        try:
+            evidence = await self._evidence.evidence(request.RuntimeData)
+        except AttestackError as error:
+            raise _failed("AA-KBC get evidence failed", error) from None
+        return pb.GetEvidenceResponse(Evidence=compact_json(evidence))
+
+    async def get_additional_evidence(
+        self, request: pb.GetAdditionalEvidenceRequest, _: CallContext
+    ) -> pb.GetEvidenceResponse:
+        """Collect the evidence of the devices: a JSON object, or nothing."""
+        try:
+            evidence = await self._evidence.additional_evidence(request.RuntimeData)
+        except AttestackError as error:
+            raise _failed("AA-KBC get evidence failed", error) from None
+        return pb.GetEvidenceResponse(Evidence=evidence.encode())
+
+    async def get_token(self, request: pb.GetTokenRequest, context: CallContext) -> pb.GetTokenResponse:
+        """Get a token, with its key."""
+        refused = context.metadata.get(REFUSED_TOKEN, ())
+        try:
+            token = await self._tokens.token(request.TokenType, refused=refused[0] if refused else None)
+        except (AttestackError, ProtocolError, TimeoutError) as error:
+            raise _failed("AA-KBC get token failed", error) from None
+        return pb.GetTokenResponse(Token=token)
+
+    async def extend_runtime_measurement(
+        self, _request: pb.ExtendRuntimeMeasurementRequest, _: CallContext
+    ) -> pb.ExtendRuntimeMeasurementResponse:
+        """Say that the event log is off, as the stock agent does where it is not enabled."""
+        return pb.ExtendRuntimeMeasurementResponse(Result=pb.NOT_ENABLED)
+
+    async def get_tee_type(self, _request: pb.GetTeeTypeRequest, _: CallContext) -> pb.GetTeeTypeResponse:
+        """Name the primary TEE."""
+        return pb.GetTeeTypeResponse(tee=await self._evidence.tee())
+
+    async def get_additional_tees(
+        self, _request: pb.GetAdditionalTeesRequest, _: CallContext
+    ) -> pb.GetAdditionalTeesResponse:
+        """Name the devices."""
+        return pb.GetAdditionalTeesResponse(additional_tees=list(self._evidence.device_tees))
+
+
+def agent_service(evidence: AgentEvidence, tokens: Tokens) -> Service:
+    """Bind the RPCs to their service."""
+    descriptor = pb.DESCRIPTOR.services_by_name["AttestationAgentService"]
+    return Service.from_descriptor(descriptor, AgentService(evidence, tokens))
+
+
+def _failed(text: str, error: BaseException) -> StatusError:
+    code, advice = code_and_advice(error)
+    if isinstance(error, TimeoutError):
+        code, advice = "AGENT-TIMEOUT", "the broker or the platform is slow: try again"
+    _log.error(text, code=code, error=error, advice=advice)
+    return StatusError(Code.INTERNAL, wire_text(f"[ERROR:attestation-agent] {text}", code, advice), code=code)
