@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.house import errors_table, fragments
+from tests.house import attacks, errors_table, fragments
 from tests.house.sources import ROOT, committed_texts, functions, import_name, modules, packages, project, tree
 
 MAX_LINES: Final = 400
@@ -175,6 +175,17 @@ def test_every_difference_has_its_cells_and_tests_that_exist() -> None:
     assert problems == []
 
 
+def test_the_list_of_attacks_is_current_and_whole() -> None:
+    assert attacks.TARGET.read_text() == attacks.render(), "run make docs"
+    assert tuple(attacks.rows()) == attacks.NUMBERS
+
+
+def test_every_attack_is_tested_or_says_why_not() -> None:
+    tried = attacks.tests()
+    untested = {number: answer for number, (_, answer) in attacks.rows().items() if number not in tried}
+    assert {number: answer for number, answer in untested.items() if not attacks.NOT_YET.search(answer)} == {}
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     documents = [path for path in committed_texts() if path.suffix == ".md"]
     assert [
@@ -188,5 +199,5 @@ def test_links_between_documents_lead_somewhere() -> None:
 def test_every_document_is_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     pages = [path.relative_to(ROOT / "docs") for path in sorted((ROOT / "docs").rglob("*.md"))]
-    expected = [page for page in pages if page.parts[0] not in {"README.md", "differences.d"}]
+    expected = [page for page in pages if page.parts[0] not in {"README.md", "differences.d", "security.d"}]
     assert [str(page) for page in expected if f"({page})" not in index] == []
