@@ -35,6 +35,14 @@ class StructuredRuntimeData:
 
 
 @dataclass(frozen=True, slots=True)
+class StructuredInitData:
+    """Init-data as a JSON value, in requests of the older form; bound by the digest of its canonical form."""
+
+    value: Any
+    algorithm: HashAlgorithm
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceRequest:
     """One piece of evidence, with what it is expected to be bound to (None: nothing is expected)."""
 
@@ -43,7 +51,7 @@ class EvidenceRequest:
     """The evidence as a JSON value."""
     runtime_data: RawRuntimeData | StructuredRuntimeData | None = None
     runtime_data_hash: HashAlgorithm = HashAlgorithm.SHA384
-    init_data: InitData | bytes | None = None
+    init_data: InitData | StructuredInitData | bytes | None = None
     """A document, or the bare digest of one."""
 
 
