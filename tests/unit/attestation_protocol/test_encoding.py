@@ -117,3 +117,12 @@ def test_a24_json_that_readers_understand_differently_is_refused(text: bytes | s
 
 def test_a_surrogate_pair_is_one_character() -> None:
     assert parse_json('"\\ud83d\\ude00"') == "😀"
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1, -(2**63), 10**19 - 1])
+def test_a24_integers_of_64_bits_are_read_exactly(number: int) -> None:
+    assert parse_json(f"[{number}]") == [number]
+
+
+def test_a24_a_long_number_in_a_text_is_a_text() -> None:
+    assert parse_json('["' + "1" * 30 + '", 1]') == ["1" * 30, 1]
