@@ -1,0 +1,66 @@
+"""A transport that closes gently: it half-closes, and drains what the peer still sends, before it closes.
+
+A socket that is closed with unread bytes in it resets the connection, and the peer may lose the answer that told it
+why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class GentleTransport(asyncio.Transport):
+    """Around the transport of a connection. `on_close` returns the seconds to drain for, 0 to close at once."""
+
+    __slots__ = ("_closing", "_drained", "_inner", "_on_close")
+
+    def __init__(self, inner: asyncio.Transport, on_close: Callable[[], float]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._on_close = on_close
+        self._closing = False
+        self._drained: asyncio.TimerHandle | None = None
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401  # as asyncio has it
+        """Return what the inner transport knows."""
+        return self._inner.get_extra_info(name, default)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write, or queue what cannot be written yet."""
+        self._inner.write(data)
+
+    def is_closing(self) -> bool:
+        """Say whether nothing more is to be written."""
+        return self._closing or self._inner.is_closing()
+
+    def close(self) -> None:
+        """Close once all is written and the peer has stopped sending, or the time to drain is over."""
+        if self._closing:
+            return
+        self._closing = True
+        seconds = self._on_close()
+        if not seconds or self._inner.is_closing():
+            self._inner.close()
+            return
+        if self._inner.can_write_eof():
+            self._inner.write_eof()
+        self._drained = asyncio.get_running_loop().call_later(seconds, self._inner.abort)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._closing = True
+        if self._drained is not None:
+            self._drained.cancel()
+        self._inner.abort()
+
+    def pause_reading(self) -> None:
+        """Stop reading."""
+        self._inner.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self._inner.resume_reading()

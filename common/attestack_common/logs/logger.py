@@ -1,0 +1,107 @@
+"""The logger that our code uses, and the setting up of the process's log.
+
+A disabled event costs one look-up: fields are neither converted nor copied.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Final
+
+from attestack_common.errors import ConfigError
+from attestack_common.logs.directives import parse_directives
+from attestack_common.logs.lines import FIELDS, JsonFormatter, TextFormatter
+
+DEFAULT_DIRECTIVES: Final = "info"
+
+_DEBUG, _INFO, _WARNING, _ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
+
+
+class Logger:
+    """Logs events of one target. Fields are public values: bytes of secrets are held in `Secret`, which never shows."""
+
+    __slots__ = ("_enabled", "_inner")
+
+    def __init__(self, inner: logging.Logger) -> None:
+        self._inner = inner
+        self._enabled = inner.isEnabledFor
+
+    def debug(self, message: str, /, **fields: object) -> None:
+        """Log what helps to find a mistake."""
+        if self._enabled(_DEBUG):
+            self._emit(_DEBUG, message, fields)
+
+    def info(self, message: str, /, **fields: object) -> None:
+        """Log what an operator wants to have on record."""
+        if self._enabled(_INFO):
+            self._emit(_INFO, message, fields)
+
+    def warning(self, message: str, /, **fields: object) -> None:
+        """Log what an operator should look at."""
+        if self._enabled(_WARNING):
+            self._emit(_WARNING, message, fields)
+
+    def error(self, message: str, /, **fields: object) -> None:
+        """Log what failed. An exception goes into a field: `error=exc`."""
+        if self._enabled(_ERROR):
+            self._emit(_ERROR, message, fields)
+
+    def enabled_for_debug(self) -> bool:
+        """Say whether `debug` does anything, where its fields would be dear to compute."""
+        return self._enabled(_DEBUG)
+
+    def _emit(self, level: int, message: str, fields: dict[str, object]) -> None:
+        record = logging.LogRecord(self._inner.name, level, "", 0, message, (), None)
+        setattr(record, FIELDS, fields)
+        self._inner.handle(record)
+
+
+def get_logger(name: str) -> Logger:
+    """Return the logger of a target, a dotted name such as `kbs.sessions`."""
+    return Logger(logging.getLogger(name))
+
+
+def configure(level_directive: str | None, *, source: str = "log.level") -> None:
+    """Send the process's log to standard error.
+
+    `RUST_LOG` wins over `level_directive`, which wins over `info`; `source` names where the directive stands.
+    `ATTESTACK_LOG_FORMAT` is `text` (default) or `json`. Can be called again: the last call holds.
+
+    Raises:
+        ConfigError: a directive or the format is not valid.
+    """
+    from_environment = os.environ.get("RUST_LOG", "").strip()
+    if from_environment:
+        level_directive, source = from_environment, "RUST_LOG"
+    levels = parse_directives(level_directive or DEFAULT_DIRECTIVES, source=source)
+    formatter = _formatter(os.environ.get("ATTESTACK_LOG_FORMAT", "") or "text")
+    handler = _StderrHandler()
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [*(other for other in root.handlers if not isinstance(other, _StderrHandler)), handler]
+    for existing in list(logging.Logger.manager.loggerDict.values()):
+        if isinstance(existing, logging.Logger) and existing.name not in levels:
+            existing.setLevel(logging.NOTSET)
+    for target, level in levels.items():
+        logging.getLogger(target or None).setLevel(level)
+
+
+def _formatter(name: str) -> logging.Formatter:
+    if name == "text":
+        return TextFormatter()
+    if name == "json":
+        return JsonFormatter()
+    raise ConfigError(f"ATTESTACK_LOG_FORMAT: {name!r} is not a format", code="LOG-FORMAT", advice="use text or json")
+
+
+class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generic only for the type checker
+    """Writes to whatever standard error is at that moment; a broken one does not disturb the program."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
+        """Drop the event: there is nowhere to say that the log is broken."""
