@@ -119,7 +119,7 @@ _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_not_finite, parse_int=_integer, parse_float=_decimal
 )
 _FAST_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_not_finite, parse_float=_decimal)
-"""For texts without long numbers: evidence has thousands of short ones, and a call for each costs more than the rest."""
+"""For texts without long numbers. Evidence has thousands of short ones; a call for each costs more than all else."""
 _DIGITS_AS_ZEROS: Final = bytes(ord("0") if chr(octet) in "0123456789" else ord(" ") for octet in range(256))
 
 
