@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
@@ -15,6 +16,9 @@ from attestation_protocol.token import UnverifiedToken
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+REFUSED_TOKEN: Final = "attestack-refused-token"  # noqa: S105  # the name of a metadata key
+"""Metadata by which an agent's caller says, by fingerprint, which token the broker did not take."""
 
 RENEWAL_MARGIN: Final = 30.0
 """Seconds before its end from which on a token is not used any more."""
@@ -42,6 +46,11 @@ class AttestationToken:
     def to_json(self) -> bytes:
         """Encode as the agent hands it out. The result is a secret."""
         return compact_json({"token": self.token.text, "tee_keypair": self.key.to_pem().decode()})
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the token's text in hex: it names a token without being one."""
+        return hashlib.sha256(self.token.text.encode()).hexdigest()
 
     def usable_at(self, now: datetime, margin: float = RENEWAL_MARGIN) -> bool:
         """Whether it may be used at `now`: it has begun, and does not end within `margin` seconds.

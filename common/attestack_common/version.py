@@ -19,7 +19,7 @@ def version() -> str:
 class ShowVersion(argparse.Action):
     """Prints the program's name and version, and ends the program."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:  # noqa: ANN401  # argparse's own
+    def __init__(self, option_strings: Sequence[str], **_: Any) -> None:  # noqa: ANN401  # as argparse calls it
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show the version")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:

@@ -17,11 +17,14 @@ Every error has a `code` that never changes and a message that says what to look
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
 ERROR_TYPE_PREFIX: Final = "https://github.com/confidential-containers/kbs/errors/"
 """What stands before the variant in `type` (it says kbs, not trustee, as stock guests expect)."""
+
+_WIRE_TEXT: Final = re.compile(r"(?: \((?P<advice>[^()]{1,500})\))? \[(?P<code>[A-Z0-9-]{1,60})\]\Z", re.ASCII)
 
 
 class ProtocolError(ValueError):
@@ -97,8 +100,14 @@ def wire_text(text: str, code: str, advice: str = "") -> str:
 
 def code_of(text: str) -> str | None:
     """Return the code at the end of a text that `wire_text` made, or None."""
-    head, separator, code = text.rpartition(" [")
-    return code[:-1] if separator and head and code.endswith("]") else None
+    match = _WIRE_TEXT.search(text)
+    return match["code"] if match else None
+
+
+def advice_of(text: str) -> str:
+    """Return the advice in a text that `wire_text` made, or an empty string."""
+    match = _WIRE_TEXT.search(text)
+    return (match["advice"] or "") if match else ""
 
 
 @dataclass(frozen=True, slots=True)

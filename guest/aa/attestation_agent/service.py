@@ -6,13 +6,14 @@ BindInitData is not offered: init-data is bound when the agent starts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from attestack_common.errors import AttestackError, code_and_advice
 from attestack_common.logs import get_logger
 from attestation_protocol.encoding import compact_json
 from attestation_protocol.errors import ProtocolError, wire_text
 from attestation_protocol.stubs import attestation_agent_pb2 as pb
+from key_broker_client.tokens import REFUSED_TOKEN
 from ttrpc_asyncio import Code, Service, StatusError
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from attestation_agent.evidence import AgentEvidence
     from attestation_agent.tokens import Tokens
-
-REFUSED_TOKEN: Final = "attestack-refused-token"  # noqa: S105  # the name of a metadata key
-"""Metadata by which a caller says, by fingerprint, which token the broker did not take."""
 
 _log = get_logger("aa.service")
 

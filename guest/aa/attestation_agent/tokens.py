@@ -8,7 +8,6 @@ ends.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import TYPE_CHECKING, Final
 
 from attestack_common.clock import system_clock
@@ -30,11 +29,6 @@ TOKEN_SECONDS: Final = 300.0
 """Seconds that one handshake, with its retries, may take."""
 
 _log = get_logger("aa.tokens")
-
-
-def fingerprint(token: AttestationToken) -> str:
-    """Return the SHA-256 of the token's text in hex: it names a token without being one."""
-    return hashlib.sha256(token.token.text.encode()).hexdigest()
 
 
 def over_http(settings: KbsTokenConfig) -> Transport:
@@ -66,7 +60,7 @@ class KbsTokens:
         """Return a token; never the one whose fingerprint is `refused`. Raises BrokerError or AttesterError."""
         kept = self._kept
         if kept is not None and self._settings.token_cache:
-            if kept.usable_at(self._clock()) and fingerprint(kept) != refused:
+            if kept.usable_at(self._clock()) and kept.fingerprint != refused:
                 return kept
             self._kept = None
         if self._flight is None:
@@ -80,7 +74,7 @@ class KbsTokens:
         client = RcarClient(self._transport, self._evidence, key=key, init_data=self._init_data)
         async with asyncio.timeout(TOKEN_SECONDS):
             token = self._kept = await client.attest()
-        _log.info("attested", broker=self._settings.url, token=fingerprint(token)[:16], expires=token.token.expires)
+        _log.info("attested", broker=self._settings.url, token=token.fingerprint[:16], expires=token.token.expires)
         return token
 
     def _landed(self, flight: asyncio.Task[AttestationToken]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attestation_protocol import errors
-from attestation_protocol.errors import ErrorInformation, MessageError, ProtocolError, code_of, wire_text
+from attestation_protocol.errors import ErrorInformation, MessageError, ProtocolError, advice_of, code_of, wire_text
 
 from tests.conformance.recordings import http_recording
 
@@ -43,6 +43,9 @@ def test_the_code_stands_behind_the_text_and_the_advice() -> None:
     assert wire_text("Attest failed", "RCAR-NONCE", "attest again") == "Attest failed (attest again) [RCAR-NONCE]"
     assert code_of("Attest failed (attest again) [RCAR-NONCE]") == "RCAR-NONCE"
     assert code_of("Attest failed") is None
+    assert code_of("Attest failed [not a code]") is None
+    assert advice_of("Attest failed (attest again) [RCAR-NONCE]") == "attest again"
+    assert advice_of("Attest (once) failed [RCAR-NONCE]") == advice_of("Attest failed") == ""
 
 
 def test_each_kind_of_error_has_a_code_of_its_own() -> None:

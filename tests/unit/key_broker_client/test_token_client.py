@@ -96,6 +96,20 @@ async def test_a_denied_resource_costs_one_request() -> None:
     assert len(provider.refused) == 1
 
 
+async def test_a_denial_on_an_older_token_is_checked_once_with_a_new_one() -> None:
+    provider = Provider()
+    broker = Broker(answers={RESOURCE: [sealed(), refusal("PolicyDeny"), sealed(), *[refusal("PolicyDeny")] * 2]})
+    tokens = client(broker, provider)
+    await tokens.get_resource(URI)
+    provider.now = 10
+    assert (await tokens.get_resource(URI)).reveal() == b"secret"
+    assert len(provider.refused) == 2
+    provider.now = 19
+    with pytest.raises(AccessDeniedError):
+        await tokens.get_resource(URI)
+    assert len(provider.refused) == 2
+
+
 def test_when_a_token_may_be_used() -> None:
     assert a_token().usable_at(at(269.9))
     assert not a_token().usable_at(at(270))

@@ -1,0 +1,5 @@
+"""Key broker clients: where the hub gets resources from."""
+
+from confidential_data_hub.kbc.contract import KeyBrokerClient
+
+__all__ = ["KeyBrokerClient"]
