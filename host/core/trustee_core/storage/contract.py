@@ -20,6 +20,7 @@ class StorageError(AttestackError):
 
     StorageError
     ├── KeyRefusedError        a key or namespace that this backend cannot keep
+    ├── ValueRefusedError      a value that is larger than 16 MiB
     ├── StorageTimeoutError    the backend did not answer in time
     └── StorageCorruptError    what is stored cannot be read: it is kept, reported, and never served
     """
@@ -31,6 +32,12 @@ class KeyRefusedError(StorageError):
     """A key or namespace that this backend cannot keep."""
 
     default_code = "STORAGE-KEY"
+
+
+class ValueRefusedError(StorageError):
+    """A value that is larger than 16 MiB."""
+
+    default_code = "STORAGE-SIZE"
 
 
 class StorageTimeoutError(StorageError):
@@ -47,6 +54,10 @@ class StorageCorruptError(StorageError):
 
 class KeyValueStore(Protocol):
     """One namespace of a backend. `ttl` is in seconds from now; None keeps the value until it is deleted."""
+
+    def check_key(self, key: str) -> None:
+        """Raise KeyRefusedError if this backend cannot keep the key: for those who write several, all or none."""
+        ...
 
     async def get(self, key: str) -> bytes | None:
         """Return the value, or None."""
