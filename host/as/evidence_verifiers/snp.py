@@ -163,11 +163,11 @@ def _key(evidence: SnpEvidence, endorsements: Mapping[str, bytes]) -> tuple[tupl
     report, signer = evidence.report, evidence.report.key_info.signing_key
     if evidence.certificates is not None:
         der = evidence.certificates.get(CertificateType(signer.name)) if signer is not SigningKey.NONE else None
-        origin = "from the evidence" if der else "not among the certificates of the evidence"
+        got = "not among the certificates of the evidence" if der is None else "from the evidence"
     else:
         der = endorsements.get(VCEK) if signer is SigningKey.VCEK else None
-        origin = "from a store" if der else f"none: {_not_to_be_had(report) or 'no store has it'}"
-    found = SIGNER.made(passed=der is not None, wanted=f"a certificate for {signer.name}", got=origin)
+        got = f"none: {_not_to_be_had(report) or 'no store has it'}" if der is None else "from a store"
+    found = SIGNER.made(passed=der is not None, wanted=f"a certificate for {signer.name}", got=got)
     if der is None:
         return (found,), None
     try:
