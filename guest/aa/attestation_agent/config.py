@@ -7,7 +7,7 @@ names a broker.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from attestack_common import config
@@ -61,8 +61,6 @@ class LogConfig(msgspec.Struct, frozen=True):
 
 class AgentConfig(msgspec.Struct, frozen=True):
     """The whole file. An empty one is valid."""
-
-    __refused__: ClassVar[Mapping[str, str]] = {}
 
     token_configs: TokenConfigs = TokenConfigs()
     eventlog_config: EventLogConfig = EventLogConfig()
