@@ -1,0 +1,116 @@
+"""The agent's tokens: one handshake for all who wait, one token until it nears its end, never a refused one again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from attestation_agent.config import KbsTokenConfig
+from attestation_agent.errors import TokenUnavailableError
+from attestation_agent.tokens import KbsTokens, Tokens
+from attestation_protocol.tee_key import TeeKeyAlgorithm
+from key_broker_client import AttestationToken
+from key_broker_client.errors import HandshakeRefusedError
+from key_broker_client.transport import Answer
+
+from tests.unit.key_broker_client.broker import Broker, SampleEvidence, refusal, token_text
+
+AUTH, ATTEST = "POST /kbs/v0/auth", "POST /kbs/v0/attest"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> datetime:
+        return datetime.fromtimestamp(self.now, UTC)
+
+
+class Issuer(Broker):
+    """Issues tokens that end 300 s after the time of the clock that it is given."""
+
+    clock = Clock()
+
+    async def send(self, method: str, path: str, **rest: Any) -> Answer:
+        answer = await super().send(method, path, **rest)
+        await asyncio.sleep(0)
+        if path == "/kbs/v0/attest" and answer.status == 200:
+            now = self.clock.now
+            text = token_text(iat=now, exp=now + 300, serial=len(self.seen))
+            return Answer(200, json.dumps({"token": text}).encode())
+        return answer
+
+
+def tokens(issuer: Issuer, **settings: Any) -> KbsTokens:
+    issuer.clock = Clock()
+    config = KbsTokenConfig(url="http://127.0.0.1:1", **settings)
+    return KbsTokens(config, SampleEvidence(), clock=issuer.clock, transport=lambda _: issuer)
+
+
+async def test_a_token_is_kept_until_it_nears_its_end() -> None:
+    issuer = Issuer()
+    kept = tokens(issuer)
+    first = await kept.token()
+    issuer.clock.now += 269
+    assert await kept.token() is first
+    issuer.clock.now += 1
+    assert await kept.token() is not first
+    assert issuer.requests == [AUTH, ATTEST] * 2
+
+
+async def test_all_who_wait_share_one_handshake() -> None:
+    issuer = Issuer()
+    got = await asyncio.gather(*(tokens_.token() for tokens_ in [tokens(issuer)] * 30))
+    assert len(set(map(id, got))) == 1
+    assert issuer.requests == [AUTH, ATTEST]
+
+
+async def test_one_who_leaves_does_not_end_it_for_the_others() -> None:
+    issuer = Issuer()
+    kept = tokens(issuer)
+    leaver, stayer = asyncio.create_task(kept.token()), asyncio.create_task(kept.token())
+    await asyncio.sleep(0)
+    leaver.cancel()
+    assert (await stayer).token.claims["exp"] == 1300.0
+    assert issuer.requests == [AUTH, ATTEST]
+
+
+async def test_a_refused_token_is_never_given_again() -> None:
+    issuer = Issuer()
+    kept = tokens(issuer)
+    first = await kept.token()
+    second = await kept.token(refused=first.fingerprint)
+    assert second.fingerprint != first.fingerprint
+    assert await kept.token(refused=first.fingerprint) is second
+
+
+async def test_each_handshake_has_a_new_key_of_the_configured_kind() -> None:
+    issuer = Issuer()
+    kept = tokens(issuer, token_cache=False, tee_key_algorithm=TeeKeyAlgorithm.EC_P521)
+    first, second = await kept.token(), await kept.token()
+    assert first.key.public_key != second.key.public_key
+    assert first.key.public_key.to_jwk()["crv"] == "P-521"
+    assert issuer.requests == [AUTH, ATTEST] * 2
+
+
+async def test_a_failed_handshake_is_everyones_and_is_not_kept() -> None:
+    issuer = Issuer(answers={ATTEST: [refusal("AttestationError", "no [SNP-DEBUG]")]})
+    kept = tokens(issuer)
+    results = await asyncio.gather(*(kept.token() for _ in range(3)), return_exceptions=True)
+    assert {type(result) for result in results} == {HandshakeRefusedError}
+    assert (await kept.token()).token.claims["exp"] == 1300.0
+
+
+async def test_tokens_by_kind() -> None:
+    document = await Tokens(tokens(Issuer())).token("kbs")
+    assert list(json.loads(document)) == ["token", "tee_keypair"]
+    assert AttestationToken.parse(document).key.to_pem().startswith(b"-----BEGIN PRIVATE KEY-----\n")
+    for kind in ("coco_as", "nosuch", ""):
+        with pytest.raises(TokenUnavailableError) as caught:
+            await Tokens(tokens(Issuer())).token(kind)
+        assert caught.value.code == "AGENT-TOKEN"
+    with pytest.raises(TokenUnavailableError):
+        await Tokens(None).token("kbs")
