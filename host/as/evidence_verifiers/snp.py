@@ -226,7 +226,7 @@ def _authorities(
 
 
 def _signed(check: Check, by: str, *, passed: bool) -> Finding:
-    return check.made(passed=passed, wanted=f"signed by {by}", got="signed" if passed else "not signed")
+    return check.made(passed=passed, wanted=f"signed by {by}", got=f"{'' if passed else 'not '}signed by {by}")
 
 
 def _dates(chain: _Chain, now: datetime) -> tuple[Finding, ...]:
@@ -234,7 +234,7 @@ def _dates(chain: _Chain, now: datetime) -> tuple[Finding, ...]:
         DATES.made(
             passed=certificate.not_before <= now <= certificate.not_after,
             wanted=f"{certificate.name}: {certificate.not_before} to {certificate.not_after}",
-            got=now,
+            got=now.replace(microsecond=0),
         )
         for certificate in (chain.root.certificate, chain.intermediate.certificate, chain.key.certificate)
     )
