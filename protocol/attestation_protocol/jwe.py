@@ -127,10 +127,10 @@ def _wrap_rsa(cek: bytes, key: RsaTeeKey) -> tuple[dict[str, Any], bytes]:
     if n.bit_length() not in _RSA_BITS or e.bit_length() > _MAX_EXPONENT_BITS:
         raise _refused(f"RSA with {n.bit_length()} bits")
     try:
-        public = rsa.RSAPublicNumbers(e, n).public_key()
+        encrypted_key = rsa.RSAPublicNumbers(e, n).public_key().encrypt(cek, _OAEP)
     except ValueError:
         raise _refused("RSA with numbers that are no key") from None
-    return {"alg": RSA_OAEP_256, "enc": ENC}, public.encrypt(cek, _OAEP)
+    return {"alg": RSA_OAEP_256, "enc": ENC}, encrypted_key
 
 
 def _ec_public(crv: str, x: str, y: str) -> ec.EllipticCurvePublicKey:

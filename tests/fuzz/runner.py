@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
-import atheris  # type: ignore[import-untyped]
+import atheris
 
 ROOT: Final = Path(__file__).parents[2]
 MAX_LEN: Final = 4096

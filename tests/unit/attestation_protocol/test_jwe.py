@@ -145,6 +145,11 @@ def test_a09_rsa_numbers_that_are_no_key_are_refused() -> None:
     refused(RsaTeeKey("RSA-OAEP-256", "AA==", "AQAB"))
 
 
+@pytest.mark.parametrize("modulus", [1 << 2047, (1 << 2048) - 2])
+def test_a09_an_even_modulus_is_refused(modulus: int) -> None:
+    refused(RsaTeeKey("RSA-OAEP-256", b64url_encode(modulus.to_bytes(256, "big")), "AQAB"))
+
+
 def test_a09_points_that_are_not_on_the_curve_are_refused() -> None:
     assert isinstance(P256.public_key, EcTeeKey)
     x, y = P256.public_key.x, P256.public_key.y
