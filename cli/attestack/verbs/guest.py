@@ -45,7 +45,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     """Serve both until cancelled."""
     from attestack_common import logs  # noqa: PLC0415  # a verb is listed without loading what it runs
     from attestation_agent import agent  # noqa: PLC0415
-    from attestation_agent import main as agent_program
+    from attestation_agent import main as agent_program  # noqa: PLC0415
     from confidential_data_hub import hub  # noqa: PLC0415
     from ttrpc_asyncio import Address  # noqa: PLC0415
 
