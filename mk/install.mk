@@ -6,6 +6,10 @@ install: $(STAMP) ## Create .venv with the hash-pinned requirements and this pro
 	@echo "install: ok ($$($(BIN)/python --version), $(VENV))"
 
 $(STAMP): $(REQUIREMENTS) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "install: $(PYTHON) is $$($(PYTHON) --version); 3.11 or later is needed: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+	  { echo "install: $(PYTHON) cannot make environments: apt-get install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(REQUIREMENTS)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
