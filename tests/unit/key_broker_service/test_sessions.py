@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,23 +26,11 @@ from key_broker_service.sessions import (
 from trustee_core.storage.contract import KeyValueStore, StorageCorruptError
 from trustee_core.storage.memory import MemoryBackend
 
+from tests.unit.key_broker_service.fakes import START, Now
+
 NONCE = "uIU6foGw9LcAwXmx/t+T6RfpvonoGzjIfXJi6oSsxEs="
-START = datetime(2026, 11, 22, 11, 11, 57, tzinfo=UTC)
 SEALER = Sealer(Secret(bytes(32)))
 SESSION = Session("0123456789abcdef" * 2, Tee.SNP, NONCE, HashAlgorithm.SHA384, 1_795_346_217)
-
-
-class Now:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def pass_(self, **amount: float) -> None:
-        self.time += timedelta(**amount)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from attestack_common.errors import AttestackError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    import msgspec
     from trustee_core.storage.contract import StorageBackend
 
     from key_broker_service.metrics import Metrics
@@ -77,5 +78,7 @@ class PluginType:
     """The first segment below `/kbs/v0/`."""
     names: tuple[str, ...]
     """What `name` may be in a `[[plugins]]` table, for example `resource` and `ResourceStorage`."""
-    open: Callable[[Mapping[str, Any], PluginServices], Awaitable[Plugin]]
-    """Open with the plugin's table. Raises ConfigError that names the key."""
+    settings: type[msgspec.Struct]
+    """What a table may hold beside `name`; unknown keys of the table are warned of."""
+    open: Callable[[Any, PluginServices], Awaitable[Plugin]]
+    """Open with the settings. Raises ConfigError."""

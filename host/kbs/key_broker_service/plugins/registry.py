@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
+from attestack_common import config as configuration
 from attestack_common.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,16 +16,7 @@ if TYPE_CHECKING:
 GROUP: Final = "attestack.kbs_plugins"
 
 _LATER: Final = frozenset(
-    {
-        "external",
-        "ExternalPlugin",
-        "nebula-ca",
-        "NebulaCaPlugin",
-        "pkcs11",
-        "Pkcs11",
-        "provisioner",
-        "Provisioner",
-    }
+    {"external", "ExternalPlugin", "nebula-ca", "NebulaCaPlugin", "pkcs11", "Pkcs11", "provisioner", "Provisioner"}
 )
 
 
@@ -34,26 +26,38 @@ def installed_plugins() -> tuple[PluginType, ...]:
 
 
 async def open_plugins(
-    tables: Sequence[Mapping[str, Any]], services: PluginServices, kinds: Iterable[PluginType]
+    tables: Sequence[Mapping[str, Any]],
+    services: PluginServices,
+    kinds: Iterable[PluginType],
+    *,
+    source: str,
+    strict: bool = False,
 ) -> dict[str, Plugin]:
-    """Open the plugins of the configuration; return them by route. Raises ConfigError."""
+    """Open the plugins of the configuration; return them by route. Raises ConfigError that names file and key."""
     by_name = {name: kind for kind in kinds for name in kind.names}
-    wanted: dict[str, tuple[PluginType, Mapping[str, Any]]] = {}
-    for number, table in enumerate(tables, 1):
-        kind = _kind(table.get("name"), number, by_name)
-        wanted[kind.route] = (kind, table)
-    return {route: await kind.open(table, services) for route, (kind, table) in wanted.items()}
+    wanted: dict[str, tuple[PluginType, Any]] = {}
+    for index, table in enumerate(tables):
+        key = f"plugins[{index}]"
+        kind = _kind(table.get("name"), by_name, f"{source}: {key}")
+        try:
+            settings = configuration.decode(table, kind.settings, source=source, strict=strict, prefix=key)
+        except ConfigError as error:
+            if error.message.startswith(source):
+                raise
+            raise ConfigError(f"{source}: {key}.{error.message}", code=error.code, advice=error.advice) from None
+        wanted[kind.route] = (kind, settings)
+    return {route: await kind.open(settings, services) for route, (kind, settings) in wanted.items()}
 
 
-def _kind(name: object, number: int, by_name: Mapping[str, PluginType]) -> PluginType:
+def _kind(name: object, by_name: Mapping[str, PluginType], where: str) -> PluginType:
     kind = by_name.get(name) if isinstance(name, str) else None
     if kind is not None:
         return kind
-    known = ", ".join(sorted(by_name))
+    offered = ", ".join(sorted(by_name))
     if name in _LATER:
         raise ConfigError(
-            f"plugins[{number}].name: the plugin {name!r} is not offered by this version",
+            f"{where}.name: the plugin {name} is not offered by this version",
             code="CONFIG-UNSUPPORTED",
-            advice=f"take its table out of the configuration; offered: {known}",
+            advice=f"take its table out of the configuration; offered: {offered}",
         )
-    raise ConfigError(f"plugins[{number}].name: {name!r:.60} is not a plugin", advice=f"offered: {known}")
+    raise ConfigError(f"{where}.name: {name!r:.60} is not a plugin", code="CONFIG-VALUE", advice=f"offered: {offered}")

@@ -11,8 +11,10 @@ namespace `repository` under `repository/type/tag`, as upstream lays them out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import enum
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import msgspec
 from attestack_common.errors import ConfigError
 from attestation_protocol.errors import ResourceUriError
 from attestation_protocol.resource_uri import ResourcePath
@@ -20,8 +22,6 @@ from attestation_protocol.resource_uri import ResourcePath
 from key_broker_service.plugins.contract import Plugin, PluginError, PluginRequest, PluginServices, PluginType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from trustee_core.storage.contract import KeyValueStore
 
     from key_broker_service.metrics import Metrics
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "repository"
 
 _ADMIN_METHODS: Final = frozenset({"POST", "DELETE"})
-_BACKENDS: Final = frozenset({"kvstorage", "KvStorage"})
 _LATER: Final = frozenset({"vault", "Vault", "aliyun", "Aliyun", "aws", "Aws", "gcp", "Gcp"})
 
 
@@ -82,20 +81,36 @@ def _missing(path: str) -> PluginError:
     )
 
 
-async def _open(table: Mapping[str, Any], services: PluginServices) -> Plugin:
-    kind = table.get("storage_backend_type")
-    if kind in _LATER:
-        raise ConfigError(
-            f"plugins.resource.storage_backend_type: {kind!r} is not offered by this version",
-            code="CONFIG-UNSUPPORTED",
-            advice='keep resources in the storage of the broker: storage_backend_type = "kvstorage"',
-        )
-    if kind not in _BACKENDS:
-        raise ConfigError(
-            f"plugins.resource.storage_backend_type: {kind!r} is not a kind of storage",
-            advice='write storage_backend_type = "kvstorage"',
-        )
+class Storage(enum.StrEnum):
+    """Where resources are kept."""
+
+    KVSTORAGE = "kvstorage"
+
+    __aliases__: ClassVar = {"KvStorage": "kvstorage"}
+
+
+class ResourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The plugin's table."""
+
+    name: str
+    storage_backend_type: Storage
+
+    @staticmethod
+    def __before_decode__(table: dict[str, Any]) -> dict[str, Any]:
+        """Refuse the backends of later versions before their keys are warned of. Raises ConfigError."""
+        kind = table.get("storage_backend_type")
+        if kind in _LATER:
+            raise ConfigError(
+                f"storage_backend_type: {kind} is not offered by this version",
+                code="CONFIG-UNSUPPORTED",
+                advice='keep resources in the storage of the broker: storage_backend_type = "kvstorage"',
+            )
+        return table
+
+
+async def _open(settings: ResourceSettings, services: PluginServices) -> Plugin:
+    del settings
     return ResourcePlugin(services.storage.namespace(NAMESPACE), services.metrics)
 
 
-PLUGIN: Final = PluginType("resource", ("resource", "ResourceStorage"), _open)
+PLUGIN: Final = PluginType("resource", ("resource", "ResourceStorage"), ResourceSettings, _open)

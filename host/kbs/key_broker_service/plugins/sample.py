@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from attestack_common.errors import ConfigError
+import msgspec
 
 from key_broker_service.plugins.contract import Plugin, PluginRequest, PluginServices, PluginType
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _ANSWER: Final = b"sample plugin response"
 
@@ -33,11 +30,17 @@ class SamplePlugin:
         return _ANSWER
 
 
-async def _open(table: Mapping[str, Any], services: PluginServices) -> Plugin:
-    del services
-    if not isinstance(table.get("item"), str):
-        raise ConfigError("plugins.sample.item: a text is missing", advice='write item = "anything": it is not used')
+class SampleSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The plugin's table."""
+
+    name: str
+    item: str
+    """Any text; it is not used."""
+
+
+async def _open(settings: SampleSettings, services: PluginServices) -> Plugin:
+    del settings, services
     return SamplePlugin()
 
 
-PLUGIN: Final = PluginType("sample", ("sample", "Sample"), _open)
+PLUGIN: Final = PluginType("sample", ("sample", "Sample"), SampleSettings, _open)
