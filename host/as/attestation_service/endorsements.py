@@ -54,10 +54,10 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What a fetch came to: bytes, or why there are none. Forgotten at `expires`."""
+    """What a fetch came to: bytes, or none, and then whether every source said that it has none."""
 
     data: bytes | None
-    code: str
+    missing: bool
     expires: float
 
 
@@ -110,7 +110,7 @@ class Endorsements:
                 task.add_done_callback(lambda _: self._under_way.pop(request, None))
             outcome = await asyncio.shield(task)
         if outcome.data is None:
-            raise _unavailable(request, outcome.code)
+            raise _unavailable(request, missing=outcome.missing)
         return outcome.data
 
     async def _ask(self, request: EndorsementRequest) -> _Outcome:
@@ -135,12 +135,12 @@ class Endorsements:
                 continue
             place.failures = 0
             if data is not None:
-                return self._remember(request, data, "")
-        return self._remember(request, None, "AS-ENDORSEMENT-MISSING" if missing else "AS-ENDORSEMENT-UNAVAILABLE")
+                return self._remember(request, data, missing=False)
+        return self._remember(request, None, missing=missing)
 
-    def _remember(self, request: EndorsementRequest, data: bytes | None, code: str) -> _Outcome:
-        outcome = _Outcome(data, code, self._monotonic() + UNPROVEN_SECONDS)
-        if code != "AS-ENDORSEMENT-UNAVAILABLE":  # a source that could not tell is bounded by its own pause
+    def _remember(self, request: EndorsementRequest, data: bytes | None, *, missing: bool) -> _Outcome:
+        outcome = _Outcome(data, missing, self._monotonic() + UNPROVEN_SECONDS)
+        if data is not None or missing:  # a source that is busy is bounded by its own pause
             self._unproven[request] = outcome
             self._unproven.move_to_end(request)
         while len(self._unproven) > ENTRIES:
@@ -148,17 +148,17 @@ class Endorsements:
         return outcome
 
 
-def _unavailable(request: EndorsementRequest, code: str) -> EndorsementUnavailableError:
-    missing = code == "AS-ENDORSEMENT-MISSING"
-    what = "no configured source has" if missing else "no configured source could be asked for"
-    advice = (
-        "check the chip and its TCB, or put the certificate into the offline store"
-        if missing
-        else "try again later, or configure an offline store; the log names the source and why it failed"
-    )
+def _unavailable(request: EndorsementRequest, *, missing: bool) -> EndorsementUnavailableError:
+    layers = (f"Verifier evaluate failed: Failed to fetch {request.name.upper()} from any configured source",)
+    if missing:
+        return EndorsementUnavailableError(
+            f"no configured source has the endorsement `{request.name}`",
+            code="AS-ENDORSEMENT-MISSING",
+            advice="check the chip and its TCB, or put the certificate into the offline store",
+            layers=layers,
+        )
     return EndorsementUnavailableError(
-        f"{what} the endorsement `{request.name}`",
-        code=code,
-        advice=advice,
-        layers=(f"Verifier evaluate failed: Failed to fetch {request.name} from any configured source",),
+        f"no configured source could be asked for the endorsement `{request.name}`",
+        advice="try again later, or configure an offline store; the log names the source and why it failed",
+        layers=layers,
     )

@@ -5,8 +5,8 @@
     │   └── BodyError                     the body of a REST request is not the JSON that its route takes
     ├── EvidenceRefusedError              evidence that its verifier refused: holds every finding, the cause first
     ├── EndorsementUnavailableError       a certificate that the verifier needs cannot be had: nothing was appraised
-    ├── PolicyNotFoundError               no policy of that id for this class of evidence
-    ├── PolicyUploadError                 a policy that cannot be stored
+    ├── NoPolicyError                     no policy of that id for this class of evidence
+    ├── AttestationPolicyError            a policy that cannot be stored or read
     ├── AppraisalError                    the policy failed, or its result is not one that a token can carry
     └── ReferenceValueError               the RVPS refused a message, or could not answer
 
@@ -89,16 +89,16 @@ class EndorsementUnavailableError(AttestationServiceError):
     default_code = "AS-ENDORSEMENT-UNAVAILABLE"
 
 
-class PolicyNotFoundError(AttestationServiceError):
+class NoPolicyError(AttestationServiceError):
     """No policy of that id for this class of evidence."""
 
-    default_code = "AS-POLICY-NOT-FOUND"
+    default_code = "AS-NO-POLICY"
 
 
-class PolicyUploadError(AttestationServiceError):
-    """A policy that cannot be stored. The code is that of the policy engine or of the store where it is theirs."""
+class AttestationPolicyError(AttestationServiceError):
+    """A policy that cannot be stored or read. The code is that of the policy engine or of the store."""
 
-    default_code = "AS-POLICY-UPLOAD"
+    default_code = "AS-POLICY"
 
 
 class AppraisalError(AttestationServiceError):

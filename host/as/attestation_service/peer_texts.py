@@ -21,9 +21,11 @@ _JSON: Final = {
 
 def base64_text(text: str) -> str:
     """Say what is wrong with text that is not base64url without padding."""
-    for offset, symbol in enumerate(text.encode()):
+    for offset, symbol in enumerate(text.rstrip("=").encode("utf-8", "surrogatepass")):
         if chr(symbol) not in _BASE64URL:
             return f"Invalid symbol {symbol}, offset {offset}."
+    if text.endswith("="):
+        return "Invalid padding"
     if len(text) % 4 == 1:
         return f"Invalid input length: {len(text)}"
     return f"Invalid last symbol {ord(text[-1])}, offset {len(text) - 1}."

@@ -1,0 +1,123 @@
+"""Puts an attestation service together from its configuration and its storage.
+
+    create      in a process that has its storage open already, such as the key broker service
+    standalone  from the file of `restful-as`: opens the storage that it names, too
+
+Policies are in the namespace `attestation_service_policy` of the storage, reference values in `reference_value`, of
+another backend where `rvps_config.storage_type` names one. What was opened here is closed when the service is.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from attestack_common.clock import system_clock
+from attestack_common.errors import ConfigError
+from attestack_common.files import read_bounded
+from attestack_common.logs import get_logger
+from reference_value_provider.provider import ReferenceValueProvider
+from trustee_core.policy.regorus import RegorusEngine
+from trustee_core.storage.registry import open_storage
+
+from attestation_service.config import RemoteRvps
+from attestation_service.decisions import log_decision
+from attestation_service.ear_token import TokenSigner
+from attestation_service.endorsements import Endorsements
+from attestation_service.policies import AttestationPolicies
+from attestation_service.service import BuiltInAttestationService
+from attestation_service.verification import Verification
+from attestation_service.verifier_settings import verifier_settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from attestack_common.clock import Clock
+    from trustee_core.policy.contract import PolicyEngine
+    from trustee_core.storage.contract import StorageBackend
+
+    from attestation_service.config import ServiceConfig, SignerConfig, StandaloneConfig
+    from attestation_service.decisions import DecisionRecord
+
+_LOG: Final = get_logger("as")
+_MAX_PEM: Final = 1024 * 1024
+
+
+async def create(
+    config: ServiceConfig,
+    storage: StorageBackend,
+    *,
+    source: str,
+    backends: Mapping[str, Mapping[str, Any]] | None = None,
+    strict: bool = False,
+    engine: PolicyEngine | None = None,
+    clock: Clock = system_clock,
+    record: Callable[[DecisionRecord], None] = log_decision,
+) -> BuiltInAttestationService:
+    """Put a service together on open storage, which stays the caller's to close.
+
+    Args:
+        config: what the service has wherever it runs.
+        storage: where policies are kept, and reference values if `rvps_config` does not say otherwise.
+        source: the file that the configuration comes from, for messages.
+        backends: the tables of `storage_backend.backends`, for a backend that `rvps_config.storage_type` names.
+        strict: refuse unknown keys of `verifier_config` instead of naming them in a warning.
+        engine: the policy engine, where the process has one already.
+        clock: what says when tokens are issued and certificates are valid.
+        record: what takes the record of each decision.
+
+    Raises:
+        ConfigError: a key, with the file that it stands in, and what to do.
+        AttestackError: the storage cannot be used.
+    """
+    rvps = config.rvps_config
+    if isinstance(rvps, RemoteRvps):
+        raise ConfigError(
+            f"{source}: rvps_config.type: GrpcRemote is not offered by this version",
+            code="CONFIG-UNSUPPORTED",
+            advice='write type = "BuiltIn": the same reference values, in this process',
+        )
+    settings = verifier_settings(config.verifier_config, source=source, strict=strict)
+    signer = _signer(config.attestation_token_broker.signer)
+    if signer.ephemeral:
+        _LOG.info("tokens are signed with a key that dies with this process: configure a signer to keep it")
+    policies = await AttestationPolicies.open(storage, engine or RegorusEngine())
+    async with AsyncExitStack() as opened:
+        place = storage
+        if rvps.storage_type is not None:
+            place = open_storage(rvps.storage_type, backends or {})
+            opened.push_async_callback(place.close)
+        endorsements = Endorsements(settings.sources)
+        opened.push_async_callback(endorsements.close)
+        return BuiltInAttestationService(
+            broker=config.attestation_token_broker,
+            signer=signer,
+            verification=Verification(endorsements, settings.floors),
+            policies=policies,
+            reference_values=ReferenceValueProvider(place),
+            clock=clock,
+            record=record,
+            closing=opened.pop_all(),
+        )
+
+
+@asynccontextmanager
+async def standalone(
+    config: StandaloneConfig, *, source: str, strict: bool = False
+) -> AsyncIterator[BuiltInAttestationService]:
+    """Put a service together on the storage that its configuration names, and close both. Raises as `create`."""
+    named = config.storage_backend
+    async with AsyncExitStack() as opened:
+        storage = open_storage(named.storage_type, named.backends)
+        opened.push_async_callback(storage.close)
+        service = await create(config, storage, source=source, backends=named.backends, strict=strict)
+        opened.push_async_callback(service.close)
+        yield service
+
+
+def _signer(config: SignerConfig | None) -> TokenSigner:
+    if config is None:
+        return TokenSigner.generate()
+    certificates = None if config.cert_path is None else read_bounded(config.cert_path, _MAX_PEM)
+    key = read_bounded(config.key_path, _MAX_PEM)
+    return TokenSigner.from_pem(key, certificates=certificates, certificate_url=config.cert_url)
