@@ -168,6 +168,14 @@ def is_value(entry: os.DirEntry[str], folder: int) -> bool:
     return True
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether a folder's entry is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
 def failure(error: OSError, doing: str, key: str) -> StorageError:
     """Return what an error of the operating system means; `doing` is `get`, `set`, ..., in upstream's words."""
     reason = error.strerror or type(error).__name__
@@ -182,6 +190,15 @@ def failure(error: OSError, doing: str, key: str) -> StorageError:
             text, code="STORAGE-IO", advice="mount the file system at the folder that holds the namespaces"
         )
     return StorageError(text, code="STORAGE-IO", advice="look at the disk: space, permissions, errors")
+
+
+def list_failure(error: OSError) -> StorageError:
+    """Return what an error of the operating system means for a listing, in upstream's words."""
+    return StorageError(
+        f"failed to list keys: failed to read the directory: {error.strerror}",
+        code="STORAGE-IO",
+        advice="look at the disk: permissions, errors",
+    )
 
 
 def _make_folder(name: str, folder: int) -> None:

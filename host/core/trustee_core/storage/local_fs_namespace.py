@@ -29,9 +29,11 @@ from trustee_core.storage.local_fs_files import (
     escaped,
     exists,
     failure,
+    is_folder,
     is_value,
     key_of,
     link,
+    list_failure,
     open_folder,
     read_file,
     remove,
@@ -136,20 +138,28 @@ class Namespace:
             return there
 
     def keys(self, prefix: str) -> list[str]:
-        """Return the keys that start with `prefix`, sorted. Raises StorageError."""
+        """Return the keys that start with `prefix`, sorted; what cannot be served is left out. Raises StorageError."""
         try:
             folder = open_folder(self._root, self._segments)
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise failure(error, "get", prefix) from None
+            raise list_failure(error) from None
         try:
             with os.scandir(folder) as entries:
                 found = [key for entry in entries if (key := self._key(entry, folder, prefix)) is not None]
+            noted = frozenset(self._noted())
+        except OSError as error:
+            raise list_failure(error) from None
         finally:
             os.close(folder)
-        noted = frozenset(self._noted())
-        return sorted(key for key in found if escaped(key) not in noted or self.read_waiting(key) is not None)
+        return sorted(key for key in found if escaped(key) not in noted or self._is_served(key))
+
+    def _is_served(self, key: str) -> bool:
+        try:
+            return self.read_waiting(key) is not None
+        except StorageCorruptError:
+            return False
 
     def _key(self, entry: os.DirEntry[str], folder: int, prefix: str) -> str | None:
         key = key_of(entry.name)
@@ -158,7 +168,7 @@ class Namespace:
         elif key.startswith(prefix):
             if is_value(entry, folder):
                 return key
-            if not entry.is_dir():  # the folder of another namespace, or of a mounted ConfigMap
+            if not is_folder(entry):  # of another namespace, or of a mounted ConfigMap
                 self._report(entry.name, "not a regular file")
         return None
 
@@ -193,12 +203,13 @@ class Namespace:
     def _write(self, name: str, folder: int, value: bytes, expires: int | None, *, replace: bool) -> bool:
         """Write a value and its note, each step durable before the next. Returns False if the name is taken."""
         digest = hashlib.sha256(value).hexdigest()
+        old: tuple[_Line, ...] | None
         try:
             old = self._note(name)
         except StorageCorruptError:
-            old = ()
+            old = None
         new = () if expires is None else (_Line(expires, digest),)
-        others = tuple(line for line in old if line.digest != digest)
+        others = tuple(line for line in old or () if line.digest != digest)
         if new + others != old:
             self._set_note(name, new + others)
         if not self._place(value, name, folder, replace=replace):
