@@ -27,7 +27,7 @@ bench-smoke: $(STAMP) ## Every benchmark for a moment, judging nothing
 	@$(BIN)/python -m tests.bench --smoke
 
 demo: $(STAMP) ## A workload gets its secret through attestation; SNP evidence of a real machine is appraised
-	@$(BIN)/python deploy/demo/run.py
+	@$(BIN)/python -m deploy.demo
 
 clean: ## Remove what the targets made, the environment too
 	@rm -rf $(VENV) .coverage .coverage.* .coverage-total .work build dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""What runs the programs: the demonstration, and files for deployments."""
