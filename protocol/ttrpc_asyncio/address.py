@@ -40,7 +40,7 @@ class Address:
     host: str
     """The path of a unix socket, `@` and the name of an abstract one, the IP address, or the context id."""
     port: int = 0
-    """For vsock and tcp; 0 lets the kernel choose, for listening only."""
+    """For vsock and tcp. A server that listens on TCP port 0 gets one from the kernel."""
 
     @classmethod
     def parse(cls, text: str) -> Self:

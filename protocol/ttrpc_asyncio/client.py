@@ -53,6 +53,11 @@ class _ClientConnection(FrameProtocol):
         self.calls: dict[int, asyncio.Future[bytes]] = {}
         self.next_stream_id = 1
 
+    @property
+    def used_up(self) -> bool:
+        """Whether all stream ids have been used. The calls in flight still get their answers."""
+        return self.next_stream_id > LAST_STREAM_ID
+
     def frame_received(self, frame: Frame) -> None:
         """Hand an answer to the call that waits for it; drop any other frame."""
         call = self.calls.get(frame.stream_id) if frame.kind == RESPONSE else None
@@ -77,9 +82,7 @@ class _ClientConnection(FrameProtocol):
         if not self.writable.is_set():
             await self._wait_writable(deadline, name)
         stream_id = self.next_stream_id
-        if stream_id > LAST_STREAM_ID:
-            self.close()
-        if not self.write(encode_frame(stream_id, REQUEST, body)):
+        if self.used_up or not self.write(encode_frame(stream_id, REQUEST, body)):
             raise ConnectionClosedError(request_sent=False)
         self.next_stream_id += 2
         call: asyncio.Future[bytes] = self.loop.create_future()
@@ -91,6 +94,8 @@ class _ClientConnection(FrameProtocol):
             del self.calls[stream_id]
             if timer is not None:
                 timer.cancel()
+            if self.used_up and not self.calls:
+                self.close()
 
     async def _wait_writable(self, deadline: float | None, name: str) -> None:
         try:
@@ -132,7 +137,8 @@ class Client:
     @property
     def closed(self) -> bool:
         """Whether the connection has ended. It can end at any time after it was asked."""
-        return self._connection.closed or self._connection.transport.is_closing()
+        connection = self._connection
+        return connection.closed or connection.used_up or connection.transport.is_closing()
 
     async def call(
         self,

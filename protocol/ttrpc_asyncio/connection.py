@@ -64,6 +64,8 @@ class ServerState:
     connections: set[ServerConnection] = field(default_factory=set)
     """Those that stand, and those that have ended while a handler of theirs has not."""
     stopping: bool = False
+    full: bool = False
+    """Whether the last connection was refused: a flood of them is one line in the log."""
 
     def answer_to(self, error: StatusError) -> bytes:
         """Encode the answer that this error is."""
@@ -74,9 +76,10 @@ class ServerState:
 class _Call:
     """A call in flight."""
 
-    __slots__ = ("answered", "size", "task", "timer")
+    __slots__ = ("answered", "size", "stream_id", "task", "timer")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, stream_id: int, size: int) -> None:
+        self.stream_id = stream_id
         self.size = size
         self.answered = False
         self.task: asyncio.Task[None] | None = None
@@ -103,9 +106,12 @@ class ServerConnection(FrameProtocol):
         super().connection_made(transport)
         state = self._state
         if state.stopping or len(state.connections) >= state.max_connections:
-            logger.warning("connection refused: %d are open, as many as allowed", len(state.connections))
+            if not state.full:
+                logger.warning("connections are refused: %d are open", len(state.connections))
+            state.full = True
             self.transport.abort()
             return
+        state.full = False
         state.connections.add(self)
         self._peer = peer_of(transport)
 
@@ -160,28 +166,28 @@ class ServerConnection(FrameProtocol):
         handler = service.get(request.method)
         if handler is None:
             raise StatusError(Code.UNIMPLEMENTED, f"{request.method} method", code="TTRPC-METHOD")
-        call = self._calls[frame.stream_id] = _Call(len(frame.payload))
+        call = self._calls[frame.stream_id] = _Call(frame.stream_id, len(frame.payload))
         self._bytes_in_flight += call.size
         deadline = None
         if 0 < request.timeout_nano < LONGEST_TIMEOUT_NANO:
             deadline = self.loop.time() + request.timeout_nano / 1e9
-            call.timer = self.loop.call_at(deadline, self._expire, frame.stream_id, call)
+            call.timer = self.loop.call_at(deadline, self._expire, call)
         context = CallContext(
             request.service, request.method, request.metadata, request.timeout_nano, self._peer, deadline
         )
-        call.task = self.loop.create_task(self._serve(frame.stream_id, call, handler, request.payload, context))
+        call.task = self.loop.create_task(self._serve(call, handler, request.payload, context))
 
-    async def _serve(self, stream_id: int, call: _Call, handler: Handler, payload: bytes, context: CallContext) -> None:
+    async def _serve(self, call: _Call, handler: Handler, payload: bytes, context: CallContext) -> None:
         try:
             answer = await handler(payload, context)
             if not isinstance(answer, bytes):
                 raise TypeError(f"a handler returned {type(answer).__name__}, not bytes")  # noqa: TRY301  # as if it raised
-            self._answer(stream_id, call, encode_response(answer))
+            self._answer(call, encode_response(answer))
         except StatusError as error:
-            self._answer(stream_id, call, self._state.answer_to(error))
+            self._answer(call, self._state.answer_to(error))
         except asyncio.CancelledError:
-            cancelled = StatusError(Code.CANCELLED, "the call was cancelled")
-            self._answer(stream_id, call, self._state.answer_to(cancelled))
+            cancelled = StatusError(Code.CANCELLED, "the call was cancelled", code="TTRPC-CANCELLED")
+            self._answer(call, self._state.answer_to(cancelled))
             raise
         except (KeyboardInterrupt, SystemExit):
             raise
@@ -190,14 +196,14 @@ class ServerConnection(FrameProtocol):
             failed = StatusError(
                 Code.UNKNOWN, "the handler failed", code="TTRPC-HANDLER", advice="see the server's log"
             )
-            self._answer(stream_id, call, self._state.answer_to(failed))
+            self._answer(call, self._state.answer_to(failed))
         finally:
-            self._finish(stream_id, call)
+            self._finish(call)
 
-    def _expire(self, stream_id: int, call: _Call) -> None:
+    def _expire(self, call: _Call) -> None:
         """Answer a call whose time is over, whether or not its handler heeds the cancellation."""
         timeout = StatusError(Code.DEADLINE_EXCEEDED, "timeout", code="TTRPC-TIMEOUT")
-        self._answer(stream_id, call, self._state.answer_to(timeout))
+        self._answer(call, self._state.answer_to(timeout))
         self.cancel_calls({call.task} if call.task else set())
 
     def cancel_calls(self, tasks: set[asyncio.Task[None]] | None = None) -> None:
@@ -205,18 +211,18 @@ class ServerConnection(FrameProtocol):
         for task in self.tasks if tasks is None else tasks:
             self.loop.call_soon(task.cancel)
 
-    def _answer(self, stream_id: int, call: _Call, body: bytes) -> None:
+    def _answer(self, call: _Call, body: bytes) -> None:
         if not call.answered:
             call.answered = True
-            self._send(stream_id, body)
+            self._send(call.stream_id, body)
 
     def _send(self, stream_id: int, body: bytes) -> None:
         if len(body) > self.max_message:
             body = self._state.answer_to(_too_long(len(body), self.max_message))
         self.write(encode_frame(stream_id, RESPONSE, body))
 
-    def _finish(self, stream_id: int, call: _Call) -> None:
-        del self._calls[stream_id]
+    def _finish(self, call: _Call) -> None:
+        del self._calls[call.stream_id]
         self._bytes_in_flight -= call.size
         if call.timer is not None:
             call.timer.cancel()

@@ -49,6 +49,8 @@ class StatusError(TtrpcError):
     `message` is what travels on the wire, unless the server's `error_text` makes another text of the error.
     """
 
+    default_code = "TTRPC-STATUS"
+
     def __init__(
         self,
         status: Code,
@@ -62,7 +64,10 @@ class StatusError(TtrpcError):
             raise ValueError("OK is not an error")
         self.status = status
         self.details = tuple(details)
-        super().__init__(message, code=code or f"TTRPC-{status.name.replace('_', '-')}", advice=advice)
+        super().__init__(message, code=code, advice=advice)
+
+    def __str__(self) -> str:
+        return f"{self.status.name}: {self.message} [{self.code}]"
 
 
 class ConnectionClosedError(TtrpcError):

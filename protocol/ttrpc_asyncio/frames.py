@@ -76,6 +76,11 @@ class FrameDecoder:
             self._buffer = rest
         self._position = 0
 
+    @property
+    def kept(self) -> int:
+        """How many bytes wait for the rest of their frame, or for being taken."""
+        return len(self._buffer) - self._position
+
     def next_frame(self) -> Frame | None:
         """Return the next frame that is complete, or None."""
         if self._skipped is not None:

@@ -146,5 +146,6 @@ class FrameProtocol(asyncio.Protocol):
             self._drain_timer = None
 
     def _give_up(self) -> None:
-        logger.warning("a peer read nothing for %g s: connection aborted", self._drain_seconds)
+        unread = self.transport.get_write_buffer_size()
+        logger.warning("a peer left %d bytes unread for %g s: connection aborted", unread, self._drain_seconds)
         self.transport.abort()

@@ -1,52 +1,132 @@
-"""ttRPC: any bytes are a stream of frames; an envelope is decoded, or refused with EnvelopeError."""
+"""ttRPC from outside: a byte stream cut into frames, envelopes inside them, and a connection of a server that gets it.
+
+Whatever comes, the server answers each request frame that is complete and nothing else, with whole frames of answers
+that our client's reader takes.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from ttrpc_asyncio import envelope
-from ttrpc_asyncio.errors import EnvelopeError, StatusError
-from ttrpc_asyncio.frames import HEADER_SIZE, FrameDecoder, encode_frame
+from ttrpc_asyncio import EnvelopeError, StatusError
+from ttrpc_asyncio.connection import ServerConnection, ServerState
+from ttrpc_asyncio.envelope import decode_request, decode_response, encode_request
+from ttrpc_asyncio.frames import REQUEST, RESPONSE, Frame, FrameDecoder
 
 from tests.conformance.recordings import stream, ttrpc_recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-CHUNK = 7
+    from ttrpc_asyncio import CallContext
+
+LIMIT: Final = 2048
+_CHUNK: Final = 61
+"""A prime, so that chunks end in all parts of headers and bodies."""
 
 
-def frames(data: bytes, chunk: int) -> list[tuple[int, int, bytes, int]]:
-    decoder = FrameDecoder(limit=1_024)
-    found = []
-    for start in range(0, len(data), chunk):
-        decoder.feed(data[start : start + chunk])
-        while (frame := decoder.next_frame()) is not None:
-            found.append((frame.stream_id, frame.kind, frame.payload, frame.oversize))
-    return found
+class Transport:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+        self.closing = False
+
+    def get_extra_info(self, name: str) -> Any:
+        return self if name == "socket" else ("peer", 0)
+
+    family: Final = 0
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def pause_reading(self) -> None:
+        """The bytes were handed over in one go."""
+
+    def resume_reading(self) -> None:
+        """The same."""
+
+
+async def echo(payload: bytes, _context: CallContext) -> bytes:
+    return payload
+
+
+def frames_of(data: bytes) -> list[Frame]:
+    """Cut in chunks, which must give what cutting in one go gives."""
+    whole, pieces = FrameDecoder(LIMIT), FrameDecoder(LIMIT)
+    whole.feed(data)
+    frames = list(iter(whole.next_frame, None))
+    cut: list[Frame] = []
+    for start in range(0, len(data), _CHUNK):
+        pieces.feed(data[start : start + _CHUNK])
+        cut += iter(pieces.next_frame, None)
+    assert cut == frames
+    return frames
+
+
+def read_both_ways(data: bytes) -> None:
+    """Read the bytes as the envelope of a call and of an answer."""
+    try:
+        request = decode_request(data)
+    except EnvelopeError:
+        pass
+    else:
+        assert decode_request(encode_request(request)) == request
+    with contextlib.suppress(EnvelopeError, StatusError):
+        decode_response(data)
+
+
+async def serve(data: bytes) -> bytes:
+    """Hand the bytes to a connection; return what it writes."""
+    services = {"": {"": echo}, "attestation_agent.AttestationAgentService": {"GetTeeType": echo}}
+    state = ServerState(services, LIMIT, 1, 8, 1.0, None)
+    connection = ServerConnection(state)
+    transport: Any = Transport()
+    connection.connection_made(transport)
+    connection.data_received(data)
+    while connection.tasks or connection._turn_is_due:  # noqa: ASYNC110  # turns of the loop are what is waited for
+        await asyncio.sleep(0)
+    connection.connection_lost(None)
+    assert not state.connections
+    return bytes(transport.written)
 
 
 def target(data: bytes) -> None:
-    whole = frames(data, len(data) or 1)
-    assert whole == frames(data, CHUNK), "where the stream is cut changes what it says"
-    for payload in [data, *(payload for _, _, payload, _ in whole)]:
-        with contextlib.suppress(EnvelopeError):
-            request = envelope.decode_request(payload)
-            assert envelope.decode_request(envelope.encode_request(request)) == request
-        with contextlib.suppress(EnvelopeError, StatusError):
-            answer = envelope.decode_response(payload)
-            assert envelope.decode_response(envelope.encode_response(answer)) == answer
+    read_both_ways(data)
+    requests = [frame for frame in frames_of(data) if frame.kind == REQUEST]
+    for frame in requests:
+        read_both_ways(frame.payload)
+    answers = FrameDecoder()
+    answers.feed(_LOOP.run_until_complete(serve(data)))
+    answered = list(iter(answers.next_frame, None))
+    assert answers.kept == 0
+    assert sorted(frame.stream_id for frame in answered) == sorted(frame.stream_id for frame in requests)
+    for frame in answered:
+        assert (frame.kind, frame.flags) == (RESPONSE, 0)
+        try:
+            decode_response(frame.payload)
+        except StatusError as error:
+            assert error.message  # noqa: PT017  # statuses of the server always say something
 
 
 def seeds() -> Iterable[bytes]:
-    yield from (chunk.data for chunk in stream("stock/rest-to-hub-ttrpc"))
-    for framed in ttrpc_recording("guest/aa-rpcs"):
-        yield framed.request_frame[HEADER_SIZE:]
-        yield (framed.response_frame or b"")[HEADER_SIZE:]
-    yield encode_frame(1, 2, b"x") + encode_frame(3, 9, b"")
-    yield b"\x00\x40\x00\x01" + bytes(32)
+    for name in ("guest/aa-rpcs", "guest/cdh-rpcs", "guest/ttrpc-oddities"):
+        for framed in ttrpc_recording(name):
+            yield framed.request_frame[:LIMIT]
+            yield (framed.response_frame or b"")[:LIMIT]
+    for name in ("stock/hub-to-agent-ttrpc", "stock/rest-to-hub-ttrpc"):
+        chunks = stream(name)
+        yield b"".join(chunk.data for chunk in chunks if chunk.direction == ">")
 
 
+_LOOP: Final = asyncio.new_event_loop()
+atexit.register(_LOOP.close)
 TARGET = target
 SEEDS = seeds
+MAX_LEN = 4096
