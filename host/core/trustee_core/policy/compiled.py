@@ -1,0 +1,205 @@
+"""One policy text, compiled by regorus: parsed once, evaluated many times, always on the thread that compiled it.
+
+What the engine does, and what this module makes of it:
+
+    its object belongs to a thread; elsewhere it panics      PolicyEvaluationError (POLICY-PANIC); the caller drops it
+    a panic is a BaseException                               caught here, narrowly, and nowhere else
+    errors end with a stack trace under RUST_BACKTRACE       cut off
+    undefined and null look alike as Python objects,         both are asked for: undefined is UNDEFINED,
+    undefined and "<undefined>" alike as JSON                null is None
+    Python objects as input lose types                       input and data travel as JSON text
+    `print` writes to standard error                         kept from there; logged at debug level
+
+Input, data and reference values are set anew for each evaluation, and no rule's value outlives one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import regorus
+from attestack_common.logs import get_logger
+
+from trustee_core.policy.bounds import bounded_tokens
+from trustee_core.policy.contract import UNDEFINED, PolicyError, PolicyEvaluationError, PolicyParseError
+from trustee_core.policy.guard import MODULE, PRIVATE_NAME, PUBLIC_NAME, examine, is_refused_builtin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+MAX_REFERENCE_VALUES: Final = 4_096
+"""How many different reference values one evaluation may ask for."""
+
+_LOG: Final = get_logger("trustee.policy")
+_NO_RULE: Final = "not a valid rule path"
+_UNDEFINED: Final = '"<undefined>"'
+_MAX_ENGINE_TEXT: Final = 8_192
+_MAX_PRINTS: Final = 20
+
+
+class _Engine(Protocol):
+    """The part of `regorus.Engine` that is used here."""
+
+    def add_policy(self, path: str, rego: str) -> object: ...
+    def add_extension(self, path: str, nargs: int, extension: Callable[[object], object]) -> None: ...
+    def set_input_json(self, input: str) -> None: ...  # noqa: A002  # the engine's name
+    def add_data_json(self, data: str) -> None: ...
+    def clear_data(self) -> None: ...
+    def set_gather_prints(self, b: bool) -> None: ...  # noqa: FBT001  # the engine's signature
+    def take_prints(self) -> list[str]: ...
+    def eval_rule(self, rule: str) -> object: ...
+    def eval_rule_as_json(self, rule: str) -> str: ...
+
+
+@dataclass(slots=True)
+class _Lookup:
+    """What the policy's calls for reference values are answered from. It does not know the engine: no cycle."""
+
+    known: Mapping[str, Any] = field(default_factory=dict)
+    missed: dict[str, None] = field(default_factory=dict)
+    refusal: str = ""
+
+    def __call__(self, name: object) -> object:
+        if not isinstance(name, str):
+            self.refusal = f"{PUBLIC_NAME} takes one string"
+        elif name in self.known:
+            return self.known[name]
+        else:
+            self.missed[name] = None
+            if len(self.missed) > MAX_REFERENCE_VALUES:
+                self.refusal = f"the policy asks for more than {MAX_REFERENCE_VALUES} reference values"
+        if self.refusal:
+            raise ValueError(self.refusal)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one evaluation gave, and which reference values it asked for and did not find."""
+
+    values: dict[str, Any]
+    absent: frozenset[str]
+    missed: tuple[str, ...]
+
+
+class CompiledPolicy:
+    """A policy that the engine has parsed, with the guard beside it."""
+
+    def __init__(self, text: str) -> None:
+        """Compile. Raises PolicyParseError, PolicyRefusedError."""
+        found = bounded_tokens(text)
+        self._lookup = _Lookup()
+        self._engine = _new_engine(self._lookup)
+        _call(PolicyParseError, self._engine.add_policy, "", text)
+        facts = examine(found)
+        _call(PolicyParseError, self._engine.add_policy, "guard", MODULE)
+        self.policy_hash: Final = hashlib.sha384(text.encode()).hexdigest()
+        """SHA-384 of the text, lower-case hex."""
+        self.reference_values: Final = facts.reference_values
+        """Ids that the text asks for by literals."""
+        self.foreign_calls: Final = facts.foreign_calls
+        """Names of the functions that the text calls and does not define."""
+        self._data = b""
+        self._absent: set[str] = set()
+
+    def run(self, rules: Sequence[str], input_json: bytes, data_json: bytes, known: Mapping[str, Any]) -> Run:
+        """Evaluate rules; `data_json` may be empty, `known` has reference values by id. Raises PolicyEvaluationError."""
+        self._set_data(data_json)
+        _call(PolicyEvaluationError, self._engine.set_input_json, _text(input_json))
+        lookup = self._lookup
+        lookup.known, lookup.missed, lookup.refusal = known, {}, ""
+        try:
+            values = {rule: self._value(rule) for rule in rules}
+        except PolicyEvaluationError as error:
+            if lookup.refusal:
+                raise PolicyEvaluationError(lookup.refusal, code="POLICY-REFERENCE-VALUES") from error
+            raise
+        finally:
+            lookup.known = {}
+            self._log_prints()
+        return Run(values, frozenset(self._absent.intersection(rules)), tuple(lookup.missed))
+
+    def _value(self, rule: str) -> Any:  # noqa: ANN401  # a rule gives any JSON value, or UNDEFINED
+        if rule in self._absent:
+            return UNDEFINED
+        try:
+            value = _call(PolicyEvaluationError, self._engine.eval_rule_as_json, rule)
+        except PolicyEvaluationError as error:
+            if error.engine_text != _NO_RULE:
+                raise
+            self._absent.add(rule)  # the text alone decides which rules there are
+            return UNDEFINED
+        if value == _UNDEFINED and _call(PolicyEvaluationError, self._engine.eval_rule, rule) is None:
+            return UNDEFINED
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            raise PolicyEvaluationError(f"{rule} of the policy gives a value beyond all bounds") from None
+
+    def _set_data(self, data: bytes) -> None:
+        if data == self._data:
+            return
+        self._data = b""
+        self._engine.clear_data()
+        if data:
+            text = _text(data)
+            _require_no_package(text)
+            _call(PolicyEvaluationError, self._engine.add_data_json, text)
+        self._data = data
+
+    def _log_prints(self) -> None:
+        for line in self._engine.take_prints()[:_MAX_PRINTS]:
+            _LOG.debug("policy prints", text=line, policy=self.policy_hash)
+
+
+def builtins() -> frozenset[str]:
+    """Return the names of the built-in functions that policies may call."""
+    engine: _Engine = regorus.Engine()
+    engine.add_policy("", "package policy\nnames := opa.runtime().builtins")
+    names: list[str] = json.loads(engine.eval_rule_as_json("data.policy.names"))
+    allowed = {name for name in names if not is_refused_builtin(name)}
+    return frozenset(allowed | {"print", PUBLIC_NAME})
+
+
+def _new_engine(lookup: _Lookup) -> _Engine:
+    engine: _Engine = regorus.Engine()
+    engine.set_gather_prints(True)
+    engine.add_extension(PRIVATE_NAME, 1, lookup)
+    return engine
+
+
+def _call(kind: type[PolicyError], function: Callable[..., Any], *arguments: str) -> Any:  # noqa: ANN401  # the engine's
+    """Call the engine: its errors become `kind`, a panic becomes PolicyEvaluationError (POLICY-PANIC)."""
+    try:
+        return function(*arguments)
+    except RuntimeError as error:
+        text = _engine_text(error)
+        raise kind(f"the policy engine refuses: {' '.join(text.split())}", engine_text=text) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise PolicyEvaluationError("the policy engine broke off", code="POLICY-PANIC") from None
+
+
+def _engine_text(error: RuntimeError) -> str:
+    text = str(error).partition("Stack backtrace:")[0]
+    return text.removesuffix("\n\n")[:_MAX_ENGINE_TEXT]
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise PolicyEvaluationError("input and data of a policy are JSON in UTF-8", code="POLICY-INPUT") from None
+
+
+def _require_no_package(data: str) -> None:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or "policy" in document:
+        raise PolicyEvaluationError("data is a JSON object without `policy`, which is a package", code="POLICY-INPUT")
