@@ -20,11 +20,11 @@ from reference_value_provider.provider import ReferenceValueProvider
 from trustee_core.policy.regorus import RegorusEngine
 from trustee_core.storage.registry import open_storage
 
+from attestation_service.attestation_policies import AttestationPolicies
 from attestation_service.config import RemoteRvps
 from attestation_service.decisions import log_decision
 from attestation_service.ear_token import TokenSigner
 from attestation_service.endorsements import Endorsements
-from attestation_service.policies import AttestationPolicies
 from attestation_service.service import BuiltInAttestationService
 from attestation_service.verification import Verification
 from attestation_service.verifier_settings import verifier_settings

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from attestation_protocol.ear import Submodule
     from attestation_protocol.tee import Tee
 
+    from attestation_service.attestation_policies import AttestationPolicies
     from attestation_service.config import TokenBrokerConfig
     from attestation_service.contract import EvidenceRequest
     from attestation_service.ear_token import TokenSigner
-    from attestation_service.policies import AttestationPolicies
     from attestation_service.verification import Verification, Verified
 
 DEFAULT_POLICY: Final = "default"
