@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import logging
 import os
 import re
 import time
@@ -21,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from attestack_common.logs import get_logger
 
 from trustee_core.storage.contract import StorageCorruptError, StorageTimeoutError
 from trustee_core.storage.local_fs_files import (
@@ -54,7 +55,7 @@ _LOCK_POLL: Final = (0.001, 0.02)
 """Seconds between two attempts to get the lock: at first, at most."""
 _MAX_REPORTED: Final = 256
 _NOTE: Final = re.compile(rb"(?:[0-9]{1,19} [0-9a-f]{64}\n){1,8}")
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger("storage")
 
 
 class ChangedError(Exception):
@@ -284,7 +285,7 @@ class Namespace:
                     continue
                 value = self._value(name, MAX_VALUE_SIZE)
             except (OSError, StorageCorruptError, TooLargeError) as error:
-                _LOG.warning("%s in %s was not swept: %s", shown(name), self._name, type(error).__name__)
+                _LOG.warning("not swept", namespace=self._name, file=name, error=error)
                 continue
             over.append(name)
             if value is not None and not self._alive(value, note):
@@ -361,4 +362,4 @@ class Namespace:
         """Log what cannot be served, once."""
         if name not in self._reported and len(self._reported) < _MAX_REPORTED:
             self._reported.add(name)
-            _LOG.warning("%s in %s cannot be served: %s", shown(name), self._name, reason)
+            _LOG.warning("not served", namespace=self._name, file=name, reason=reason)

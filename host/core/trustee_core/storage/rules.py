@@ -97,13 +97,16 @@ def shown(text: str) -> str:
 
 def now_us(clock: Clock) -> int:
     """Return the time in microseconds since 1970."""
-    return int(clock().timestamp() * 1_000_000)
+    return round(clock().timestamp() * 1_000_000)  # exact: a float holds today's microseconds
 
 
 def expires_at(clock: Clock, ttl: float | None) -> int | None:
-    """Return when a value written now expires, in microseconds since 1970; None: never. Raises ValueError."""
+    """Return when a value written now expires, in microseconds since 1970; None: never. Raises ValueError.
+
+    Rounded up: what stands for a nonce that has been used must not go before the nonce does.
+    """
     if ttl is None:
         return None
     if not math.isfinite(ttl):
         raise ValueError("a time to live is a finite number of seconds")
-    return max(0, min(now_us(clock) + int(ttl * 1_000_000), _FOREVER))
+    return max(0, min(now_us(clock) + math.ceil(ttl * 1_000_000), _FOREVER))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 from attestack_common.errors import ConfigError
+from attestack_common.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger("storage")
 
 
 class Settings:
@@ -38,4 +38,4 @@ class Settings:
     def done(self) -> None:
         """Warn of keys that this backend does not know."""
         for key in sorted(self._table.keys() - self._read):
-            _LOG.warning("%s.%s is not a setting that this backend knows: it is ignored", self._where, key)
+            _LOG.warning("ignored a setting that this backend does not know", key=f"{self._where}.{key}")

@@ -14,7 +14,6 @@ same nonce could be spent twice. Commits that wait together share one wait for t
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import stat
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from attestack_common.errors import ConfigError
+from attestack_common.logs import get_logger
 
 from trustee_core.storage.contract import StorageCorruptError, StorageError, StorageTimeoutError
 
@@ -35,7 +35,7 @@ SCHEMA_VERSION: Final = 1
 MIN_SQLITE: Final = (3, 37, 0)
 """The first version with STRICT tables."""
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger("storage")
 _RETRY: Final = 0.02
 _CACHED_STATEMENTS: Final = 32
 _SCHEMA: Final = (
@@ -139,7 +139,7 @@ def _touch(path: Path) -> None:
             raise OSError(f"{file.name} is not a regular file")
         if mode & 0o077:
             file.chmod(0o600)
-            _LOG.warning("%s could be read by other users: its mode is 0600 now", file)
+            _LOG.warning("a file could be read by other users: its mode is 0600 now", file=file)
 
 
 def _prepare(path: Path, lock_wait: float) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 import pytest_asyncio
+from attestack_common.logs.lines import FIELDS
 from trustee_core.storage.local_fs import LocalFsBackend
 from trustee_core.storage.memory import MemoryBackend
 from trustee_core.storage.sqlite import SqliteBackend
@@ -31,6 +32,14 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged, each event with its fields."""
+    return [
+        " ".join([record.getMessage(), *(f"{name}={value}" for name, value in getattr(record, FIELDS).items())])
+        for record in caplog.records
+    ]
 
 
 class Open(Protocol):

@@ -20,7 +20,7 @@ from trustee_core.storage.local_fs import LocalFsBackend
 from trustee_core.storage.local_fs_files import key_of
 from trustee_core.storage.local_fs_namespace import Namespace
 
-from tests.unit.trustee_core.storage.conftest import FakeClock
+from tests.unit.trustee_core.storage.conftest import FakeClock, logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,10 +149,10 @@ async def test_files_that_are_no_values_are_reported_once_and_not_listed(
         for _ in range(2):
             assert await store.keys() == ["good"]
     await backend.close()
-    assert sorted(caplog.messages) == [
-        "link in n cannot be served: not a regular file",
-        "pipe in n cannot be served: not a regular file",
-        "with space in n cannot be served: not the name of a key",
+    assert sorted(logged(caplog)) == [
+        "not served namespace=n file=link reason=not a regular file",
+        "not served namespace=n file=pipe reason=not a regular file",
+        "not served namespace=n file=with space reason=not the name of a key",
     ]
 
 
@@ -171,7 +171,7 @@ async def test_a_link_that_leads_elsewhere_is_not_served(
             await store.get("link")
         assert caught.value.code == "STORAGE-CORRUPT"
         assert caught.value.message.startswith("failed to get key `link`: failed to read the file: ")
-        assert caplog.messages[0].startswith("link in n cannot be served: ")
+        assert logged(caplog)[0].startswith("not served namespace=n file=link reason=")
     assert await store.keys() == []
     await backend.close()
 
@@ -457,7 +457,7 @@ async def test_what_cannot_be_swept_stays_and_is_logged(
     clock.advance(10)
     with caplog.at_level(logging.WARNING):
         await store.put("other", b"")
-    assert caplog.messages == ["key in n was not swept: OSError"]
+    assert [line.split(" error=")[0] for line in logged(caplog)] == ["not swept namespace=n file=key"]
     assert (root / ".attestack" / "expiry" / "n" / "key").exists()
     await backend.close()
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from trustee_core.storage.memory import MemoryBackend, open_backend
 
+from tests.unit.trustee_core.storage.conftest import logged
+
 if TYPE_CHECKING:
     import pytest
 
@@ -66,6 +68,6 @@ def test_there_is_nothing_to_set(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         backend = open_backend({"path": "x"})
     asyncio.run(backend.close())
-    assert caplog.messages == [
-        "storage_backend.backends.memory.path is not a setting that this backend knows: it is ignored"
+    assert logged(caplog) == [
+        "ignored a setting that this backend does not know key=storage_backend.backends.memory.path"
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -98,10 +98,21 @@ def test_what_is_shown_can_be_printed(text: str) -> None:
     assert len(shown(text)) <= 10 * 81
 
 
+@given(st.integers(0, 80 * 365 * 86_400 * 10**6), st.integers(1, 10**9))
+def test_a_record_does_not_go_before_its_deadline(elapsed_us: int, left_us: int) -> None:
+    now = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(microseconds=elapsed_us)
+    deadline = now + timedelta(microseconds=left_us)
+    left = deadline.timestamp() - now.timestamp()  # as a caller computes it: with the error of floats
+    end = expires_at(lambda: now, left)
+    assert end is not None
+    assert 0 <= end - now_us(lambda: deadline) <= 1
+
+
 def test_time_is_in_microseconds() -> None:
     moment = datetime(2026, 11, 22, 10, 46, 4, 250_001, tzinfo=UTC)
     assert now_us(lambda: moment) == 1_795_344_364_250_001
     assert expires_at(lambda: moment, None) is None
     assert expires_at(lambda: moment, 0.5) == 1_795_344_364_750_001
+    assert expires_at(lambda: moment, 1e-9) == 1_795_344_364_250_002
     assert expires_at(lambda: moment, -1e300) == 0
     assert expires_at(lambda: moment, 1e300) == 1 << 62

@@ -18,7 +18,7 @@ from trustee_core.storage.contract import StorageCorruptError, StorageError, Sto
 from trustee_core.storage.sqlite import SqliteBackend, successor
 from trustee_core.storage.worker import Job
 
-from tests.unit.trustee_core.storage.conftest import FakeClock
+from tests.unit.trustee_core.storage.conftest import FakeClock, logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_a_file_that_others_could_read_is_closed_to_them(path: Path, caplog: pyt
     with caplog.at_level(logging.WARNING):
         asyncio.run(opened(path).close())
     assert mode(path) == 0o600
-    assert caplog.messages == [f"{path} could be read by other users: its mode is 0600 now"]
+    assert logged(caplog) == [f"a file could be read by other users: its mode is 0600 now file={path}"]
 
 
 def test_commits_wait_for_the_disk_and_deleted_values_are_overwritten(path: Path) -> None:
