@@ -106,7 +106,7 @@ class CompiledPolicy:
         self._absent: set[str] = set()
 
     def run(self, rules: Sequence[str], input_json: bytes, data_json: bytes, known: Mapping[str, Any]) -> Run:
-        """Evaluate rules; `data_json` may be empty, `known` has reference values by id. Raises PolicyEvaluationError."""
+        """Evaluate rules. `data_json` may be empty, `known` is by reference value id. Raises PolicyEvaluationError."""
         self._set_data(data_json)
         _call(PolicyEvaluationError, self._engine.set_input_json, _text(input_json))
         lookup = self._lookup

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attestack_common.errors import AttestackError
 
-from trustee_core.policy.compiled import MAX_REFERENCE_VALUES, CompiledPolicy, builtins
+from trustee_core.policy.compiled import MAX_REFERENCE_VALUES, CompiledPolicy, Run, builtins
 from trustee_core.policy.contract import Evaluation, PolicyEvaluationError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class _Cached:
     """A compiled policy, and the ids that it is known to ask for."""
 
     def __init__(self, text: str) -> None:
+        self.text = text
         self.policy = CompiledPolicy(text)
         self._learned: OrderedDict[str, None] = OrderedDict()
 
@@ -90,7 +91,7 @@ class RegorusEngine:
             if missed and reference_values is not None:
                 known |= await _fetch(reference_values, missed)
                 asked.update(missed)
-            run = self._run(policy, cached, rules, input_json, data_json or b"", known)
+            run = self._run(cached, rules, input_json, data_json or b"", known)
             missed = tuple(name for name in run.missed if name not in asked)
             if not missed or reference_values is None:
                 return Evaluation(run.values, run.absent, cached.policy.policy_hash)
@@ -109,7 +110,7 @@ class RegorusEngine:
         if unknown:
             text = f"could not find function {unknown}"
             raise PolicyEvaluationError(f"the policy engine: {text}", code="POLICY-FUNCTION", engine_text=text)
-        self._run(policy, cached, rules, b"{}", b"", {})
+        self._run(cached, rules, b"{}", b"", {})
 
     def _cached(self, text: str) -> _Cached:
         policies = self._of_thread.policies
@@ -123,19 +124,13 @@ class RegorusEngine:
         return cached
 
     def _run(
-        self,
-        text: str,
-        cached: _Cached,
-        rules: Sequence[str],
-        input_json: bytes,
-        data_json: bytes,
-        known: dict[str, Any],
-    ) -> Any:
+        self, cached: _Cached, rules: Sequence[str], input_json: bytes, data_json: bytes, known: dict[str, Any]
+    ) -> Run:
         try:
             return cached.policy.run(rules, input_json, data_json, known)
         except PolicyEvaluationError as error:
             if error.code == "POLICY-PANIC":
-                self._of_thread.policies.pop(text, None)
+                self._of_thread.policies.pop(cached.text, None)
             raise
 
 

@@ -1,8 +1,8 @@
 """Which paths a role may reach: regular expressions on the request's path and query, as they were sent.
 
-The method is not looked at, and nothing is decoded: `/kbs/v0/resource/%61` is another path than `/kbs/v0/resource/a`. An
-expression begins with `^/kbs` and ends with `$`, so that it says the whole path. Expressions are RE2's, which are matched
-in time linear in the path; look-around and back-references do not exist there, nor do they upstream.
+The method is not looked at, and nothing is decoded: `/kbs/v0/resource/%61` is another path than `/kbs/v0/resource/a`.
+An expression begins with `^/kbs` and ends with `$`, so that it says the whole path. Expressions are RE2's, which are
+matched in time linear in the path; look-around and back-references do not exist there, nor do they upstream.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ Each identity provider is tried in turn, with the keys that it has:
     its JWK set has the token's `kid`     that key alone, and the algorithm of that key
     otherwise                             its PEM keys, with the token's `alg` where it is one of the key's
 
-A provider takes the token if the signature is its key's, `exp` is there and has not passed, `nbf` has come (60 s of grace
-for both), `iss` is its issuer and `aud` holds its audience, where these are configured. Then `role` must be one string:
-without it the answer is no, whatever the other providers would say.
+A provider takes the token if the signature is its key's, `exp` is there and has not passed, `nbf` has come (60 s of
+grace for both), `iss` is its issuer and `aud` holds its audience, where these are configured. Then `role` must be one
+string: without it the answer is no, whatever the other providers would say.
 """
 
 from __future__ import annotations

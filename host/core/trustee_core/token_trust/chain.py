@@ -1,8 +1,8 @@
 """Whether the key in a token's header is endorsed: `x5c` leads to a configured certificate (RFC 5280, in part).
 
     - the leaf is the first certificate of `x5c`; the others are intermediates, in any order, and some may be of no use
-    - the chain ends at a self-signed certificate that is configured. One that is configured and not self-signed helps on
-      the way, as an intermediate, and is no end
+    - the chain ends at a self-signed certificate that is configured. One that is configured and not self-signed helps
+      on the way, as an intermediate, and is no end
     - each issuer is a CA: basicConstraints says so, its path length is kept, keyUsage (if there) allows to sign
     - every certificate, the last one too, is within its dates
     - a critical extension that is not looked at here refuses the certificate
@@ -138,7 +138,7 @@ def _is_short(key: object) -> bool:
 
 
 def _may_issue(issuer: x509.Certificate, path: tuple[x509.Certificate, ...]) -> bool:
-    """Whether a certificate may stand above a path: a CA, and its path length counts what is between it and the leaf."""
+    """Whether a certificate may stand above a path: a CA whose path length holds what is between it and the leaf."""
     extensions = {each.oid: each.value for each in _extensions(issuer)}
     basic, usage = extensions.get(x509.BasicConstraints.oid), extensions.get(x509.KeyUsage.oid)
     if not isinstance(basic, x509.BasicConstraints) or not basic.ca:

@@ -5,7 +5,7 @@
     ├── TeeKeyError            a trusted token that names no key to encrypt to
     └── AdminDeniedError       a caller who is not an administrator, or not for this path
 
-What is wrong with keys, certificates and the configuration is found at the start: `attestack_common.errors.ConfigError`.
+What is wrong with keys, certificates and configuration is found at the start: `attestack_common.errors.ConfigError`.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     ES256, ES384                           P-256, P-384
     EdDSA                                  Ed25519
 
-The algorithm belongs to the key, never to the token: a token's `alg` must be the key's. Keys that both sides hold (HS256 and
-its like) are not taken, nor is `none`.
+The algorithm belongs to the key, never to the token: a token's `alg` must be the key's. Keys that both sides hold
+(HS256 and its like) are not taken, nor is `none`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Where keys are configured to be: `https://…`, `file://…`, or a path. They are read once, at the start.
 
-A JWK set behind `https` may be named by its own address, or by its issuer's: if the answer is no JWK set, or an empty one,
-`<address>/.well-known/openid-configuration` is asked for its `jwks_uri`. Nothing else is followed. Each answer has at most
-1 MiB and comes within 30 s. A key of a set that has no `kid`, no `alg`, or is of a kind that is not taken, is left out.
+A JWK set behind `https` may be named by its own address, or by its issuer's: if the answer is no JWK set, or an empty
+one, `<address>/.well-known/openid-configuration` is asked for its `jwks_uri`. Nothing else is followed. Each answer has
+at most 1 MiB and comes within 30 s. A key of a set that has no `kid` or no `alg`, or is not of a kind that is taken, is
+left out.
 """
 
 from __future__ import annotations
@@ -80,15 +81,20 @@ async def load_jwk_set(source: str, http_get: HttpGet, *, key: str) -> dict[str,
         keys = _keys(await _fetch(found, http_get, key=key))
     if keys is None:
         raise _bad(key, f"{source} has no JWK set")
+    return _by_kid(keys, source)
+
+
+def _by_kid(keys: list[Any], source: str) -> dict[str, TrustedKey]:
     loaded: dict[str, TrustedKey] = {}
-    for jwk in keys:
+    for index, jwk in enumerate(keys):
         kid = jwk.get("kid") if isinstance(jwk, dict) else None
+        if not isinstance(kid, str):
+            _LOG.warning("a key of a JWK set is left out", source=source, index=index, reason="it has no `kid`")
+            continue
         try:
-            if not isinstance(kid, str):
-                raise KeyFormatError("the JWK has no `kid`")
             loaded.setdefault(kid, key_from_jwk(jwk, source))
         except KeyFormatError as error:
-            _LOG.warning("a key of a JWK set is left out", source=source, kid=kid, reason=error.message)
+            _LOG.warning("a key of a JWK set is left out", source=source, index=index, reason=error.message)
     return loaded
 
 

@@ -1,4 +1,4 @@
-"""Where a token's claims have the guest's public key: the first JSON pointer (RFC 6901) that leads somewhere decides."""
+"""Where a token's claims have the guest's public key: the first JSON pointer (RFC 6901) that leads anywhere decides."""
 
 from __future__ import annotations
 

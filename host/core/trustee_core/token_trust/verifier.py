@@ -1,17 +1,19 @@
 """Whether an attestation token is to be trusted: pure, on what was loaded at the start.
 
-    the key is chosen                                                          otherwise
-    header has `jwk`    the attestation service in this process has it         TOKEN-CHAIN, TOKEN-KEY
+    rule                                                                    otherwise
+    header has `jwk`    the attestation service in this process has it      TOKEN-CHAIN, TOKEN-KEY
                         or `insecure_header_jwk` is set
-                        or `x5c` leads from it to a configured certificate
-    header has `kid`    a configured JWK set has it; never beside `jwk`        TOKEN-KEY
-    `alg` is the key's, one of those in `keys`                                 TOKEN-ALG
-    there is no `crit`                                                         TOKEN-CRIT
-    the signature is the key's                                                 TOKEN-SIGNATURE
-    `exp` is there and has not passed, `nbf` has come (60 s of grace)          TOKEN-EXPIRED, TOKEN-NOT-YET, TOKEN-CLAIMS
+                        or `x5c` leads from it to a configured root
+    header has `kid`    a configured JWK set has it; never beside `jwk`     TOKEN-KEY
+    `alg` is the key's, one of those in `keys`                              TOKEN-ALG
+    there is no `crit`                                                      TOKEN-CRIT
+    the signature is the key's                                              TOKEN-SIGNATURE
+    `exp` is there and has not passed (60 s of grace)                       TOKEN-CLAIMS, TOKEN-EXPIRED
+    `nbf`, if it is there, has come (60 s of grace)                         TOKEN-CLAIMS, TOKEN-NOT-YET
 
-`iss`, `aud` and `iat` are not looked at, as upstream: a token is for whoever trusts its issuer, and what it may open is the
-policy's matter. Header and claims are JSON objects without double members, in at most 128 KiB of token (TOKEN-FORMAT).
+`iss`, `aud` and `iat` are not looked at, as upstream: a token is for whoever trusts its issuer, and what it may open is
+the policy's matter. Header and claims are JSON objects without double members, in at most 128 KiB of token
+(TOKEN-FORMAT).
 """
 
 from __future__ import annotations
