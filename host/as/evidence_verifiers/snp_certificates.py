@@ -24,6 +24,7 @@ from __future__ import annotations
 import ssl
 import threading
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Final, Self
@@ -37,11 +38,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP384R1, Ellip
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
 _AMD: Final = "1.3.6.1.4.1.3704.1."
@@ -86,19 +86,20 @@ class Certificate:
     def parse(cls, der: bytes) -> Self:
         """Read a certificate. Raises EvidenceFormatError."""
         try:
-            certificate = _load(der)
-            return cls(
-                name=_common_name(certificate.subject),
-                subject=certificate.subject,
-                issuer=certificate.issuer,
-                not_before=certificate.not_valid_before_utc,
-                not_after=certificate.not_valid_after_utc,
-                key=certificate.public_key(),
-                extensions=certificate.extensions,
-                signed=certificate.tbs_certificate_bytes,
-                signature=certificate.signature,
-                der=der,
-            )
+            with _without_warnings():
+                certificate = x509.load_der_x509_certificate(der)
+                return cls(
+                    name=_common_name(certificate.subject),
+                    subject=certificate.subject,
+                    issuer=certificate.issuer,
+                    not_before=certificate.not_valid_before_utc,
+                    not_after=certificate.not_valid_after_utc,
+                    key=certificate.public_key(),
+                    extensions=certificate.extensions,
+                    signed=certificate.tbs_certificate_bytes,
+                    signature=certificate.signature,
+                    der=der,
+                )
         except _NOT_A_CERTIFICATE as error:
             raise _malformed(f"not an X.509 certificate: {error!s:.80}") from None
 
@@ -203,6 +204,7 @@ class EndorsementKey:
 
 _NOT_A_CERTIFICATE: Final = (
     ValueError,
+    TypeError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.DuplicateExtension,
@@ -212,11 +214,12 @@ _NOT_A_CERTIFICATE: Final = (
 _FILTERS: Final = threading.Lock()
 
 
-def _load(der: bytes) -> x509.Certificate:
-    # AMD gives VCEKs and VLEKs the serial number 0, which the library warns of. Filters of warnings are the process's.
-    with _FILTERS, warnings.catch_warnings():
-        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        return x509.load_der_x509_certificate(der)
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep the library from warning: of the serial number 0, which AMD gives to VCEKs and VLEKs, and of odd names."""
+    with _FILTERS, warnings.catch_warnings():  # filters are the process's: one thread at a time
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _common_name(name: x509.Name) -> str:
