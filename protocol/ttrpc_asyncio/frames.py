@@ -81,6 +81,11 @@ class FrameDecoder:
         """How many bytes wait for the rest of their frame, or for being taken."""
         return len(self._buffer) - self._position
 
+    @property
+    def in_a_frame(self) -> bool:
+        """Whether the stream, as far as it was fed, ends inside a frame. To be asked when `next_frame` gave None."""
+        return self._to_skip > 0 or self._position < len(self._buffer)
+
     def next_frame(self) -> Frame | None:
         """Return the next frame that is complete, or None."""
         if self._skipped is not None:

@@ -2,8 +2,8 @@
 
 Fairness: after FRAMES_PER_TURN frames of one connection the event loop gets to see the others.
 
-Slow peers: a peer that does not read what was written to it has a time limit to catch up; then the connection is
-aborted. So no connection holds its memory for ever.
+Slow peers: one that does not read what was written to it has a time limit to catch up, one that has begun a frame has
+FRAME_SECONDS for the rest of it; then the connection is aborted. So no connection holds its memory for ever.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ttrpc_asyncio.frames import Frame
 
 FRAMES_PER_TURN: Final = 64
+FRAME_SECONDS: Final = 60.0
+"""How long a frame may take from its first byte to its last."""
 
 logger = logging.getLogger("ttrpc_asyncio")
 
@@ -46,6 +48,7 @@ class FrameProtocol(asyncio.Protocol):
         self._holds_back = holds_back
         self._decoder = FrameDecoder(max_message)
         self._drain_timer: asyncio.TimerHandle | None = None
+        self._frame_timer: asyncio.TimerHandle | None = None
         self._backlog = False
         self._turn_is_due = False
 
@@ -76,6 +79,7 @@ class FrameProtocol(asyncio.Protocol):
         self.closed = True
         self.writable.set()
         self._stop_timer()
+        self._stop_frame_timer()
         self.connection_ended()
         self.lost.set_result(None)
 
@@ -116,8 +120,10 @@ class FrameProtocol(asyncio.Protocol):
                 return
             frame = self._decoder.next_frame()
             if frame is None:
+                self._start_frame_timer()
                 self._set_backlog(backlog=False)
                 return
+            self._stop_frame_timer()
             self.frame_received(frame)
         self._set_backlog(backlog=True)
         self._take_turn_soon()
@@ -144,6 +150,19 @@ class FrameProtocol(asyncio.Protocol):
         if self._drain_timer is not None:
             self._drain_timer.cancel()
             self._drain_timer = None
+
+    def _start_frame_timer(self) -> None:
+        if self._frame_timer is None and self._decoder.in_a_frame:
+            self._frame_timer = self.loop.call_later(FRAME_SECONDS, self._give_up_on_frame)
+
+    def _stop_frame_timer(self) -> None:
+        if self._frame_timer is not None:
+            self._frame_timer.cancel()
+            self._frame_timer = None
+
+    def _give_up_on_frame(self) -> None:
+        logger.warning("a peer did not complete a frame in %g s: connection aborted", FRAME_SECONDS)
+        self.transport.abort()
 
     def _give_up(self) -> None:
         unread = self.transport.get_write_buffer_size()

@@ -158,6 +158,37 @@ async def test_a_peer_that_catches_up_is_not() -> None:
     assert not protocol.watched.aborted
 
 
+async def test_a_peer_that_does_not_complete_a_frame_is_aborted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ttrpc_asyncio.protocol.FRAME_SECONDS", 0.01)
+    for begun in (b"\x00", frame(1, 1, b"", length=5), frame(1, 1, b"x", length=5), frame(1, 1, b"x", length=500)):
+        protocol = Counting()
+        protocol.data_received(begun)
+        await until(lambda protocol=protocol: protocol.watched.aborted)  # type: ignore[misc]
+    assert {record.getMessage() for record in caplog.records} == {
+        "a peer did not complete a frame in 0.01 s: connection aborted"
+    }
+
+
+async def test_every_frame_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ttrpc_asyncio.protocol.FRAME_SECONDS", 0.05)
+    protocol = Counting()
+    data = frame(1, 1, b"x") * 20
+    for start in range(0, len(data), 11):
+        protocol.data_received(data[start : start + 10])
+        protocol.data_received(data[start + 10 : start + 11])
+        assert protocol._frame_timer is None
+        protocol.data_received(b"")
+    protocol.data_received(b"\x00")
+    timer = protocol._frame_timer
+    assert timer is not None
+    protocol.data_received(b"\x00")
+    assert protocol._frame_timer is timer
+    protocol.connection_lost(None)
+    assert timer.cancelled()
+
+
 async def test_what_a_frame_means_is_for_each_end_to_say() -> None:
     protocol = FrameProtocol(max_message=1, drain_seconds=1, holds_back=False)
     with pytest.raises(NotImplementedError):
