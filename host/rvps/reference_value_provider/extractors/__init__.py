@@ -1,0 +1,1 @@
+"""Extractors: each reads one kind of payload and gives the reference values in it."""
