@@ -106,7 +106,7 @@ class ServerConnection(FrameProtocol):
         super().connection_made(transport)
         state = self._state
         if state.stopping or len(state.connections) >= state.max_connections:
-            if not state.full:
+            if not state.full and not state.stopping:
                 logger.warning("connections are refused: %d are open", len(state.connections))
             state.full = True
             self.transport.abort()

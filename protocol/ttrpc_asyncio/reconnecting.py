@@ -106,13 +106,21 @@ class ReconnectingClient:
             raise ConnectionClosedError("the client is closed", request_sent=False)
         if self._client is not None and not self._client.closed:
             return self._client
-        if self._connecting is None or self._connecting.done():
-            self._connecting = asyncio.create_task(self._connect())
-        await asyncio.wait([self._connecting])
-        if self._connecting.cancelled():
+        connecting = self._connecting
+        if connecting is None or connecting.done():
+            connecting = self._connecting = asyncio.create_task(self._connect())
+            connecting.add_done_callback(_take_note)
+        await asyncio.wait([connecting])
+        if connecting.cancelled():
             raise ConnectionClosedError("the client is closed", request_sent=False)
-        return self._connecting.result()
+        return connecting.result()
 
     async def _connect(self) -> Client:
         self._client = await Client.connect(self._address, timeout=self._connect_timeout, max_message=self._max_message)
         return self._client
+
+
+def _take_note(connecting: asyncio.Task[Client]) -> None:
+    """Look at the outcome: when every caller has given up, nobody else does, and the event loop would complain."""
+    if not connecting.cancelled():
+        connecting.exception()

@@ -11,6 +11,7 @@ end; those that remain are cancelled and have CANCEL_SECONDS to heed that; then 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final, Self
 
 from ttrpc_asyncio.address import Address
@@ -74,15 +75,18 @@ class Server:
         self._state.stopping = False
         self._stopped.clear()
         sock, file = open_listener(where, mode)
-        try:
-            listener = await self._listen(sock, where)
+        with contextlib.ExitStack() as undo:
+            undo.callback(sock.close)
             if file is not None:
-                file.publish()
-        except OSError as error:
-            sock.close()
-            if file is not None:
-                file.remove()
-            raise listen_error(where, error) from None
+                undo.callback(file.remove)
+            try:
+                listener = await self._listen(sock, where)
+                undo.callback(listener.close)
+                if file is not None:
+                    file.publish()
+            except OSError as error:
+                raise listen_error(where, error) from None
+            undo.pop_all()
         self._listeners.append((listener, file))
         return where if where.scheme == "unix" else Address(where.scheme, where.host, sock.getsockname()[1])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -177,6 +178,32 @@ async def test_a_caller_that_gives_up_does_not_take_the_attempt_from_the_others(
         with pytest.raises(asyncio.CancelledError):
             await one
     assert serve.count == 1
+
+
+async def test_an_attempt_that_fails_when_all_have_given_up_is_no_complaint(caplog: pytest.LogCaptureFixture) -> None:
+    async with ReconnectingClient(some_address()) as client:
+        call = asyncio.create_task(client.call(SERVICE, "M", b"", timeout=20))
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        attempt = client._connecting
+        assert attempt is not None
+        await asyncio.wait([attempt])
+        client._connecting = None
+        del attempt
+        gc.collect()
+    assert caplog.records == []
+
+
+async def test_a_connection_that_dies_at_once_is_each_caller_s_own_affair() -> None:
+    """While one caller has not woken up yet, another already connects again."""
+    serve = Connections(0, 0, 0)
+    async with against(serve) as client:
+        calls = [client.call(SERVICE, "M", b"x", timeout=20, idempotent=True) for _ in range(10)]
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            assert outcome == b"x" or isinstance(outcome, ConnectionClosedError)
+        assert await client.call(SERVICE, "M", b"y", timeout=20, idempotent=True) == b"y"
 
 
 async def test_closing_is_for_good() -> None:
