@@ -23,21 +23,21 @@ from attestack.trustee_home import DEFAULT_SOCKET, Home, generate_admin_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from key_broker_service.config import KbsConfig
+
 DESCRIPTION: Final = "Runs a whole trustee: Key Broker Service, Attestation Service, reference values."
 
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
     result = argparse.ArgumentParser("trustee", description=DESCRIPTION, allow_abbrev=False)
-    result.add_argument(
-        "--home", type=Path, metavar="DIR", help="keys and store (default: $TRUSTEE_HOME or by user)"
-    )
+    result.add_argument("--home", type=Path, metavar="DIR", help="keys and store (default: $TRUSTEE_HOME or by user)")
     result.add_argument("-V", "--version", action=ShowVersion)
     verbs = result.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     run = verbs.add_parser("run", help="serve until a signal ends it")
     run.add_argument("--config-file", type=Path, metavar="FILE", help="the broker's configuration")
     run.add_argument("--socket", default=DEFAULT_SOCKET, help="where to serve without a file (default: %(default)s)")
-    run.add_argument("--allow-all", action="store_true", help="replace the resource policy by one that allows all")
+    run.add_argument("--allow-all", action="store_true", help="store a resource policy that allows all (not in memory)")
     run.add_argument("--strict-config", action="store_true", help="refuse unknown keys instead of naming them")
     keygen = verbs.add_parser("keygen", help="make an administrator's key pair")
     keygen.add_argument("-f", "--file", type=Path, metavar="FILE", help="the private key (default: <home>/key)")
@@ -62,7 +62,24 @@ async def serve(arguments: argparse.Namespace, home: Home) -> None:
     decoded = configuration.decode(
         document, broker_config.KbsConfig, source=source, strict=arguments.strict_config, closed=broker_config.CLOSED
     )
-    await server.serve(broker_config.checked(decoded, source=source), allow_all=arguments.allow_all)
+    checked = broker_config.checked(decoded, source=source)
+    if arguments.allow_all:
+        await _allow_all(checked)
+    await server.serve(checked, source=source, strict=arguments.strict_config)
+
+
+async def _allow_all(config: KbsConfig) -> None:
+    from importlib.resources import files  # noqa: PLC0415  # as above
+
+    from key_broker_service import resource_policy  # noqa: PLC0415
+    from trustee_core.storage.registry import open_storage  # noqa: PLC0415
+
+    storage = open_storage(config.storage_backend.storage_type, config.storage_backend.backends)
+    try:
+        policy = files("key_broker_service").joinpath("policies/allow_all.rego").read_bytes()
+        await storage.namespace(resource_policy.NAMESPACE).put(f"{resource_policy.POLICY_ID}.rego", policy)
+    finally:
+        await storage.close()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

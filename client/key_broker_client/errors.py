@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from attestack_common.errors import AttestackError
+from attestation_protocol.errors import advice_of
 
 if TYPE_CHECKING:
     from attestation_protocol.errors import ErrorInformation
@@ -45,12 +46,16 @@ class BrokerAnswerError(BrokerError):
 
 
 class BrokerRefusedError(BrokerError):
-    """The broker answered with an error document, kept in `information`. `status` is the HTTP status."""
+    """The broker answered with an error document, kept in `information`. `status` is the HTTP status.
+
+    Where the broker says a stable code and what to do, they are this error's.
+    """
 
     default_code = "BROKER-REFUSED"
 
     def __init__(self, message: str, information: ErrorInformation, *, status: int, advice: str = "") -> None:
-        super().__init__(f"{message}: {information.detail}", advice=advice)
+        said = advice_of(information.detail)
+        super().__init__(f"{message}: {information.detail}", code=information.code, advice=said or advice)
         self.information = information
         self.status = status
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from key_broker_client.transport import Transport
 
 RESOURCE_ATTEMPTS: Final = 3
-FRESH_SECONDS: Final = 2.0
+FRESH_SECONDS: Final = 0.5
 """Seconds during which a denial on a token is taken to be about the guest as it is."""
 TOKEN_TIMEOUT: Final = 50.0
 """Seconds that getting a token may take."""

@@ -110,11 +110,11 @@ def test_a_workload_gets_its_secret(machine: GuestMachine) -> None:
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        ("default/key/none", "RESOURCE-UNAVAILABLE"),
+        ("default/key/none", "RESOURCE-MISSING"),
         ("%2e%2e/b/c", "RESOURCE-PATH"),
         ("default//1", "RESOURCE-PATH"),
         ("", "RESOURCE-PATH"),
-        ("a/b", "RESOURCE-UNAVAILABLE"),
+        ("a/b", "RESOURCE-PATH"),
     ],
 )
 def test_a30_a_workload_is_told_why_it_gets_nothing(machine: GuestMachine, path: str, code: str) -> None:

@@ -101,10 +101,10 @@ async def test_a_denial_on_an_older_token_is_checked_once_with_a_new_one() -> No
     broker = Broker(answers={RESOURCE: [sealed(), refusal("PolicyDeny"), sealed(), *[refusal("PolicyDeny")] * 2]})
     tokens = client(broker, provider)
     await tokens.get_resource(URI)
-    provider.now = 2
+    provider.now = 0.5
     assert (await tokens.get_resource(URI)).reveal() == b"secret"
     assert len(provider.refused) == 2
-    provider.now = 3.9
+    provider.now = 0.9
     with pytest.raises(AccessDeniedError):
         await tokens.get_resource(URI)
     assert len(provider.refused) == 2
