@@ -1,6 +1,6 @@
-"""What storage costs: microseconds for each operation, one after the other and 32 at once, beside bare sqlite3.
+"""What storage costs, beside bare sqlite3 that makes the same durable statements on the calling thread.
 
-Informative: no ratio is demanded. The bare reference makes the same durable statements on the calling thread.
+Informative: no ratio is demanded. Values have 1 KiB. "32 at once" is what a write costs when 32 tasks write.
 """
 
 from __future__ import annotations
@@ -19,101 +19,109 @@ from trustee_core.storage.local_fs import LocalFsBackend
 from trustee_core.storage.memory import MemoryBackend
 from trustee_core.storage.sqlite import SqliteBackend
 
+from tests.bench.measure import table
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from trustee_core.storage.contract import StorageBackend
 
+    from tests.bench.measure import Ratio
+
     Operation = Callable[[int], Awaitable[object]]
 
-ROUNDS: Final = 400
 AT_ONCE: Final = 32
-VALUE: Final = os.urandom(1024)
+FILLING: Final = os.urandom(1016)
+SESSION: Final = 300
+"""Seconds that a session's record lives."""
+COLUMNS: Final = ("put", "get", "put if absent", "compare and set")
 
 
 def value(number: int) -> bytes:
-    return number.to_bytes(8, "big") + VALUE
+    return number.to_bytes(8, "big") + FILLING
 
 
-async def alone(operation: Operation) -> float:
-    """Median microseconds of one operation after the other."""
-    times = []
-    for number in range(ROUNDS):
+async def one_by_one(operation: Operation, seconds: float) -> float:
+    """Median seconds of an operation, one after the other."""
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
         start = time.perf_counter()
-        await operation(number)
+        await operation(len(times))
         times.append(time.perf_counter() - start)
-    return statistics.median(times) * 1e6
+    return statistics.median(times)
 
 
-async def together(operation: Operation) -> float:
-    """Microseconds for each operation when 32 tasks work at once."""
+async def at_once(operation: Operation, seconds: float) -> float:
+    """Seconds for each operation when many tasks work at once."""
+    count = 0
     start = time.perf_counter()
-    for first in range(0, ROUNDS, AT_ONCE):
-        await asyncio.gather(*(operation(first + number) for number in range(AT_ONCE)))
-    return (time.perf_counter() - start) / ROUNDS * 1e6
+    while not count or time.perf_counter() < start + seconds:
+        await asyncio.gather(*(operation(count + number) for number in range(AT_ONCE)))
+        count += AT_ONCE
+    return (time.perf_counter() - start) / count
 
 
-async def measure(backend: StorageBackend) -> list[float]:
+async def measured(backend: StorageBackend, seconds: float) -> list[float]:
     store = backend.namespace("bench")
     operations: list[Operation] = [
         lambda n: store.put(f"k{n}", value(n)),
         lambda n: store.get(f"k{n}"),
-        lambda n: store.put_if_absent(f"s{n}", value(n), ttl=300),
-        lambda n: store.compare_and_set(f"k{n}", value(n), value(n)[::-1]),
+        lambda n: store.put_if_absent(f"s{n}", value(n), ttl=SESSION),
+        lambda n: store.compare_and_set("one", value(n), value(n + 1)),
     ]
-    figures = [await alone(operation) for operation in operations]
-    figures.append(await together(lambda n: store.put_if_absent(f"t{n}", value(n), ttl=300)))
+    await store.put("one", value(0))
+    times = [await one_by_one(operation, seconds) for operation in operations]
+    times.append(await at_once(lambda n: store.put_if_absent(f"t{n}", value(n), ttl=SESSION), seconds))
     await backend.close()
-    return figures
+    return times
 
 
-def bare(path: Path) -> list[float]:
-    """The same statements on one bare connection, durable, on the calling thread."""
+async def bare(path: Path, seconds: float) -> list[float]:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("CREATE TABLE entries (key TEXT PRIMARY KEY, value BLOB)")
-    statements: list[tuple[str, Callable[[int], tuple[object, ...]]]] = [
-        ("INSERT OR REPLACE INTO entries VALUES (?, ?)", lambda n: (f"k{n}", value(n))),
-        ("SELECT value FROM entries WHERE key = ?", lambda n: (f"k{n}",)),
-        ("INSERT OR IGNORE INTO entries VALUES (?, ?)", lambda n: (f"s{n}", value(n))),
-        (
-            "UPDATE entries SET value = ? WHERE key = ? AND value = ?",
-            lambda n: (value(n)[::-1], f"k{n}", value(n)),
-        ),
+
+    def operation(statement: str, parameters: Callable[[int], tuple[object, ...]]) -> Operation:
+        async def run(number: int) -> object:  # measured as the others are
+            return connection.execute(statement, parameters(number)).fetchone()
+
+        return run
+
+    operations = [
+        operation("INSERT OR REPLACE INTO entries VALUES (?, ?)", lambda n: (f"k{n}", value(n))),
+        operation("SELECT value FROM entries WHERE key = ?", lambda n: (f"k{n}",)),
+        operation("INSERT OR IGNORE INTO entries VALUES (?, ?)", lambda n: (f"s{n}", value(n))),
+        operation("UPDATE entries SET value = ? WHERE key = 'one' AND value = ?", lambda n: (value(n + 1), value(n))),
     ]
-    figures = []
-    for statement, parameters in statements:
-        times = []
-        for number in range(ROUNDS):
-            start = time.perf_counter()
-            connection.execute(statement, parameters(number)).fetchone()
-            times.append(time.perf_counter() - start)
-        figures.append(statistics.median(times) * 1e6)
+    connection.execute("INSERT INTO entries VALUES ('one', ?)", (value(0),))
+    times = [await one_by_one(operation, seconds) for operation in operations]
     connection.close()
-    return figures
+    return times
 
 
-def main() -> int:
-    """Print the table. Returns the exit status."""
-    print("storage, µs for 1 KiB (median)      put     get  absent     cas  absent, 32 at once")
+def line(times: list[float]) -> str:
+    cells = [f"{name} {seconds * 1e6:,.0f}" for name, seconds in zip(COLUMNS, times, strict=False)]
+    if len(times) > len(COLUMNS):
+        cells.append(f"put if absent, {AT_ONCE} at once {times[-1] * 1e6:,.0f}")
+    return "   ".join(cells)
+
+
+def main(seconds: float) -> list[Ratio]:
+    share = seconds / 16
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "fs").mkdir()
-        backends: list[tuple[str, Callable[[], StorageBackend]]] = [
-            ("memory", MemoryBackend),
-            ("local_fs", lambda: LocalFsBackend(place / "fs")),
-            ("sqlite", lambda: SqliteBackend(place / "store.sqlite")),
+        rows = [
+            ("memory", line(asyncio.run(measured(MemoryBackend(), share)))),
+            ("local_fs", line(asyncio.run(measured(LocalFsBackend(place / "fs"), share)))),
+            ("sqlite", line(asyncio.run(measured(SqliteBackend(place / "store.sqlite"), share)))),
+            ("bare sqlite3", line(asyncio.run(bare(place / "bare.sqlite", share)))),
         ]
-        for name, open_backend in backends:
-            _line(name, asyncio.run(measure(open_backend())))
-        _line("bare sqlite3", bare(place / "bare.sqlite"))
-    return 0
-
-
-def _line(name: str, figures: list[float]) -> None:
-    print(f"  {name:<27}" + "".join(f"{figure:8.0f}" for figure in figures))
+    table("Storage, µs for values of 1 KiB", rows)
+    return []
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(float(sys.argv[1]) if sys.argv[1:] else 10.0)
