@@ -16,7 +16,7 @@ from attestack_common.clock import system_clock
 from attestack_common.errors import ConfigError
 from attestack_common.files import read_bounded
 from attestack_common.logs import get_logger
-from reference_value_provider.provider import ReferenceValueProvider
+from reference_value_provider.service import NAMESPACE, ReferenceValueProvider
 from trustee_core.policy.regorus import RegorusEngine
 from trustee_core.storage.registry import open_storage
 
@@ -43,13 +43,14 @@ _LOG: Final = get_logger("as")
 _MAX_PEM: Final = 1024 * 1024
 
 
-async def create(
+async def create(  # noqa: PLR0913  # what the process has already is handed in
     config: ServiceConfig,
     storage: StorageBackend,
     *,
     source: str,
     backends: Mapping[str, Mapping[str, Any]] | None = None,
     strict: bool = False,
+    allow_sample_reference_values: bool = False,
     engine: PolicyEngine | None = None,
     clock: Clock = system_clock,
     record: Callable[[DecisionRecord], None] = log_decision,
@@ -62,6 +63,8 @@ async def create(
         source: the file that the configuration comes from, for messages.
         backends: the tables of `storage_backend.backends`, for a backend that `rvps_config.storage_type` names.
         strict: refuse unknown keys of `verifier_config` instead of naming them in a warning.
+        allow_sample_reference_values: whether the `sample` extractor, which believes anyone, may be used: only if who
+            registers is an authenticated administrator or on this machine, or a switch named `insecure_…` says so.
         engine: the policy engine, where the process has one already.
         clock: what says when tokens are issued and certificates are valid.
         record: what takes the record of each decision.
@@ -94,7 +97,9 @@ async def create(
             signer=signer,
             verification=Verification(endorsements, settings.floors),
             policies=policies,
-            reference_values=ReferenceValueProvider(place),
+            reference_values=ReferenceValueProvider(
+                place.namespace(NAMESPACE), allow_sample=allow_sample_reference_values, clock=clock
+            ),
             clock=clock,
             record=record,
             closing=opened.pop_all(),

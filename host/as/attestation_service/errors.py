@@ -45,13 +45,13 @@ class RequestError(AttestationServiceError):
 
 
 class BodyError(RequestError):
-    """The body of a REST request is not the JSON that its route takes. `status` is what it is answered with."""
+    """The body of a REST request is not the JSON that its route takes. `unread`: nobody looked into it."""
 
     default_code = "AS-BODY"
 
-    def __init__(self, message: str, *, code: str | None = None, advice: str = "", status: int = 400) -> None:
+    def __init__(self, message: str, *, code: str | None = None, advice: str = "", unread: bool = False) -> None:
         super().__init__(message, code=code, advice=advice)
-        self.status = status
+        self.unread = unread
 
 
 class EvidenceRefusedError(AttestationServiceError):

@@ -80,7 +80,8 @@ class RestApi:
             return await route(request.body)
         except BodyError as error:
             _LOG.info("refused", path=request.path, code=error.code, why=error.message)
-            return Response(error.status, wire_text(error.message, error.code, error.advice).encode(), _TEXT)
+            text = wire_text(error.message, error.code, error.advice)
+            return Response(400, text.encode(), _TEXT, close=error.unread)
         except AttestationServiceError as error:
             _LOG.info("refused", path=request.path, code=error.code, why=error.message)
             return Response(500, internal_text(error).encode())
@@ -136,5 +137,8 @@ def _require_json(request: Request) -> None:
     kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise BodyError(
-            "Content type error", code="AS-CONTENT-TYPE", advice="send the header content-type: application/json"
+            "Content type error",
+            code="AS-CONTENT-TYPE",
+            advice="send the header content-type: application/json",
+            unread=True,
         )

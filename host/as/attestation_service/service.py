@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from attestack_common.errors import AttestackError, code_and_advice
 from attestack_common.logs import get_logger
 from attestation_protocol.ear import AttestationResult, VerifierId, submodule_names
+from reference_value_provider.service import MISSING
 
 from attestation_service.appraisal import policy_input
 from attestation_service.contract import Appraisal
@@ -56,7 +57,7 @@ class ReferenceValueStore(Protocol):
         ...
 
     async def query(self, reference_value_id: str) -> Any:  # noqa: ANN401  # any JSON value
-        """Return a value, or None."""
+        """Return a value, or MISSING."""
         ...
 
     async def query_many(self, ids: Sequence[str]) -> Mapping[str, Any]:
@@ -167,9 +168,10 @@ class BuiltInAttestationService:
     async def query_reference_value(self, reference_value_id: str) -> Any:  # noqa: ANN401  # any JSON value
         """Return a reference value, or None when there is none. Raises ReferenceValueError."""
         try:
-            return await self._reference_values.query(reference_value_id)
+            value = await self._reference_values.query(reference_value_id)
         except AttestackError as error:
             raise _reference_value_error("query reference values", error) from error
+        return None if value is MISSING else value
 
     async def challenge(self, tee: Tee, parameters: str) -> str:  # noqa: ARG002  # for the TEE that needs them
         """Return what a TEE needs beside the nonce: nothing, for every TEE that has a verifier. Raises RequestError."""

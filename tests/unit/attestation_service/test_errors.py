@@ -36,9 +36,9 @@ def test_layers_are_kept_outermost_first() -> None:
     assert errors.RequestError("m", layers=["outer", "inner"]).layers == ("outer", "inner")
 
 
-def test_a_body_error_has_a_status() -> None:
-    assert errors.BodyError("m").status == 400
-    assert errors.BodyError("m", status=413).status == 413
+def test_a_body_error_says_whether_the_body_was_read() -> None:
+    assert not errors.BodyError("m").unread
+    assert errors.BodyError("m", unread=True).unread
 
 
 def test_refused_evidence_holds_all_findings_and_the_failed_codes() -> None:

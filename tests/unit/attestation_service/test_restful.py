@@ -14,7 +14,7 @@ from attestation_service.restful import RestApi, internal_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.unit.attestation_service.conftest import Bench
+    from tests.unit.attestation_service.service_bench import Bench
 
 SAMPLE = {"verification_requests": [{"tee": "sample", "evidence": "eyJzdm4iOiIxIn0"}], "policy_ids": []}
 JSON = {"content-type": "application/json"}
@@ -62,7 +62,7 @@ async def test_a_body_of_another_shape_is_answered_400(bench: Bench) -> None:
 async def test_a_body_that_is_not_declared_as_json_is_answered_400(bench: Bench, kind: str | None) -> None:
     headers = {} if kind is None else {"content-type": kind}
     response = await call(bench, "POST", "/attestation", SAMPLE, headers)
-    assert response.status == 400
+    assert (response.status, response.close) == (400, True)
     assert response.body == b"Content type error (send the header content-type: application/json) [AS-CONTENT-TYPE]"
 
 

@@ -22,7 +22,7 @@ from attestation_service.errors import (
 )
 from attestation_service.service import MAX_EVIDENCE
 
-from tests.unit.attestation_service.conftest import NOW, Bench, make_bench, milan, sample, snp
+from tests.unit.attestation_service.service_bench import NOW, Bench, make_bench, milan, sample, snp
 
 RUNTIME = {"nonce": "bm9uY2U=", "tee-pubkey": {"kty": "EC"}}
 

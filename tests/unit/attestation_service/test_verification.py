@@ -9,11 +9,10 @@ import pytest
 from attestation_protocol.encoding import parse_json
 from attestation_service.endorsement_sources import OfflineStore, OnlineSource
 from attestation_service.errors import AttestationServiceError, EndorsementUnavailableError, EvidenceRefusedError
-from attestation_service.rest_requests import parse_attestation
 
 from tests.conformance.recordings import http_recording
-from tests.unit.attestation_service.conftest import make_bench, snp
 from tests.unit.attestation_service.kds import Answer, Kds
+from tests.unit.attestation_service.service_bench import genoa, make_bench, snp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,14 +22,6 @@ CHIP = (
     "ea6e687ffae7bf84b54a5d0e6d79b3ef6ff0bd8b4cff94c2163af5c5de8718e8"
 )
 TARGET = f"/vcek/v1/Genoa/{CHIP}?blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=25"
-
-
-def genoa() -> tuple[dict[str, Any], bytes]:
-    """Real evidence of a Genoa machine without its certificate, and that certificate."""
-    (request,), _ = parse_attestation(http_recording("as/as-rest-snp").steps[0].request.body)
-    evidence = dict(request.evidence)
-    (entry,) = evidence["cert_chain"]
-    return {**evidence, "cert_chain": None}, bytes(entry["data"])
 
 
 async def code(kds: Kds, evidence: Any) -> str:
