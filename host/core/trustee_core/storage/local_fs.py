@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from attestack_common.clock import Clock, system_clock
 
 from trustee_core.storage.contract import KeyRefusedError
-from trustee_core.storage.local_fs_files import OWN_FOLDER, TooLargeError, failure, reason_against_name
+from trustee_core.storage.local_fs_files import OWN_FOLDER, TooLargeError, folder_failure, reason_against_name
 from trustee_core.storage.local_fs_namespace import ChangedError, Namespace
 from trustee_core.storage.rules import check_namespace, check_value, expires_at, refused
 from trustee_core.storage.settings import Settings
@@ -74,7 +74,7 @@ class LocalFsBackend:
         try:
             namespace.make()
         except OSError as error:
-            raise failure(error, "make the folder of", name) from None
+            raise folder_failure(error, f"{self._root}/{name}") from None
         return LocalFsStore(self, namespace)
 
     async def close(self) -> None:

@@ -192,6 +192,15 @@ def failure(error: OSError, doing: str, key: str) -> StorageError:
     return StorageError(text, code="STORAGE-IO", advice="look at the disk: space, permissions, errors")
 
 
+def folder_failure(error: OSError, folder: str) -> StorageError:
+    """Return what an error of the operating system means for a namespace's folder, in upstream's words."""
+    return StorageError(
+        f"failed to initialize backend: {folder}: {error.strerror}",
+        code="STORAGE-IO",
+        advice="let this user make and use the folder; it must not be a symbolic link",
+    )
+
+
 def list_failure(error: OSError) -> StorageError:
     """Return what an error of the operating system means for a listing, in upstream's words."""
     return StorageError(

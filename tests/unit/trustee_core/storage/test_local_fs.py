@@ -212,6 +212,7 @@ async def test_a_namespace_that_is_a_link_is_not_used(root: Path, tmp_path: Path
     with pytest.raises(StorageError) as caught:
         opened(root).namespace("n")
     assert caught.value.code == "STORAGE-IO"
+    assert caught.value.message.startswith(f"failed to initialize backend: {root}/n: ")
 
 
 async def test_pipes_and_folders_are_not_values(root: Path) -> None:
