@@ -31,9 +31,11 @@ class _Backend:
         self._address = address
         self._client = ReconnectingClient(address)
 
-    async def call(self, service: str, method: str, request: Message, answer: type[_Answer]) -> _Answer:
+    async def call(
+        self, service: str, method: str, request: Message, answer: type[_Answer], *, reads: bool = True
+    ) -> _Answer:
         try:
-            return await self._client.unary(service, method, request, answer, timeout=BACKEND_SECONDS)
+            return await self._client.unary(service, method, request, answer, timeout=BACKEND_SECONDS, idempotent=reads)
         except StatusError as error:
             raise BackendError(
                 f"{self._name} failed at {method}: {error.message}",
@@ -75,7 +77,8 @@ class Agent(_Backend):
         """Extend a runtime measurement; returns the agent's result: 0, or why it did not."""
         request = aa.ExtendRuntimeMeasurementRequest(Domain=domain, Operation=operation, Content=content)
         answer = aa.ExtendRuntimeMeasurementResponse
-        return int((await self.call(_AGENT, "ExtendRuntimeMeasurement", request, answer)).Result)
+        extended = await self.call(_AGENT, "ExtendRuntimeMeasurement", request, answer, reads=False)
+        return int(extended.Result)
 
     async def tees(self) -> tuple[str, list[str]]:
         """Return the primary TEE and the devices."""

@@ -38,9 +38,7 @@ def parser() -> argparse.ArgumentParser:
         help="which routes to serve: /cdh, /aa or both (default: %(default)s)",
     )
     result.add_argument("-c", "--cdh_addr", default=DEFAULT_HUB, metavar="ADDRESS", help="hub (default: %(default)s)")
-    result.add_argument(
-        "-a", "--aa_addr", default=DEFAULT_AGENT, metavar="ADDRESS", help="aa (default: %(default)s)"
-    )
+    result.add_argument("-a", "--aa_addr", default=DEFAULT_AGENT, metavar="ADDRESS", help="aa (default: %(default)s)")
     result.add_argument("-V", "--version", action=ShowVersion)
     return result
 

@@ -39,7 +39,13 @@ class AgentTokens:
         metadata = None if refused is None else {REFUSED_TOKEN: [refused.fingerprint]}
         try:
             response = await self._client.unary(
-                AGENT_SERVICE, "GetToken", request, pb.GetTokenResponse, timeout=AGENT_SECONDS, metadata=metadata
+                AGENT_SERVICE,
+                "GetToken",
+                request,
+                pb.GetTokenResponse,
+                timeout=AGENT_SECONDS,
+                metadata=metadata,
+                idempotent=True,
             )
             return AttestationToken.parse(response.Token)
         except StatusError as error:
