@@ -18,6 +18,7 @@ _TREES: Final = (
 _TEXT: Final = frozenset(
     {"", ".cfg", ".json", ".md", ".mk", ".proto", ".py", ".pyi", ".rego", ".service", ".sh", ".toml", ".txt", ".yaml"}
 )
+_DOTTED: Final = frozenset({".gitattributes", ".gitignore", ".importlinter"})
 
 
 @functools.cache
@@ -71,7 +72,7 @@ def functions(path: Path) -> list[Function]:
 
 def committed_texts() -> list[Path]:
     """Every text file of the project but the recordings, which are other programs' words."""
-    top = [path for path in ROOT.iterdir() if path.is_file() and (path.suffix in _TEXT or path.name.startswith(".git"))]
+    top = [path for path in ROOT.iterdir() if path.is_file() and (path.name in _DOTTED or path.name[0] != ".")]
     below = [
         path
         for folder in _TREES
@@ -79,5 +80,4 @@ def committed_texts() -> list[Path]:
         if path.is_file() and path.suffix in _TEXT and "__pycache__" not in path.parts
     ]
     recordings = ROOT / "tests" / "conformance" / "wire"
-    ignored = {".coverage-total"}
-    return [path for path in (*top, *below) if not path.is_relative_to(recordings) and path.name not in ignored]
+    return [path for path in (*top, *below) if not path.is_relative_to(recordings)]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.house import attacks, errors_table, fragments
+from tests.house import attacks, configuration, errors_table, fragments
 from tests.house.sources import ROOT, committed_texts, functions, import_name, modules, packages, project, tree
 
 MAX_LINES: Final = 400
@@ -142,6 +142,10 @@ def test_the_error_table_is_current() -> None:
 def test_every_code_says_something() -> None:
     silent = {code for code, entry in errors_table.entries().items() if not entry.says}
     assert {code for code in silent if "<" not in code} == set(), "no message, and no class that describes itself"
+
+
+def test_the_configuration_reference_is_current() -> None:
+    assert configuration.TARGET.read_text() == configuration.render(), "run make docs"
 
 
 def test_the_changelog_is_current_and_every_line_of_it_a_change() -> None:
