@@ -88,14 +88,14 @@ tdx_registers if {
 }
 
 tdx_kernel if {
-	some event in input.tdx.uefi_event_logs
+	some event in elements(input.tdx.uefi_event_logs)
 	event.type_name == "EV_EFI_BOOT_SERVICES_APPLICATION"
 	"File(kernel)" in event.details.device_paths
 	has_digest(event, "tdvfkernel")
 }
 
 tdx_kernel_parameters if {
-	some event in input.tdx.uefi_event_logs
+	some event in elements(input.tdx.uefi_event_logs)
 	event.type_name == "EV_EVENT_TAG"
 	event.details.string == "LOADED_IMAGE::LoadOptions"
 	has_digest(event, "tdvfkernelparams")
@@ -161,18 +161,21 @@ extensions := [{
 }]
 
 container_images := [image |
-	some container in input.init_data_claims.agent_policy_claims.containers
+	some container in elements(input.init_data_claims.agent_policy_claims.containers)
 	image := container.OCI.Annotations["io.kubernetes.cri.image-name"]
 	is_string(image)
 ]
 
 container_uids := [uid |
-	some container in input.init_data_claims.agent_policy_claims.containers
+	some container in elements(input.init_data_claims.agent_policy_claims.containers)
 	uid := container.OCI.Process.User.UID
 	is_number(uid)
 ]
 
 # --- how claims and reference values are compared -------------------------------------------------------------------
+
+# What can be walked through: for anything but an array there is nothing, not an error.
+elements(claim) := claim if is_array(claim)
 
 # The claim is one of the reference values, which are an array.
 listed(claim, id) if {
@@ -216,7 +219,7 @@ genuine_td(claims) if {
 
 # One of the digests of an event is the reference value.
 has_digest(event, id) if {
-	some entry in event.digests
+	some entry in elements(event.digests)
 	is_string(entry.digest)
 	equal(entry.digest, id)
 }
