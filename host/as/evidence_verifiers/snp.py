@@ -230,11 +230,12 @@ def _signed(check: Check, by: str, *, passed: bool) -> Finding:
 
 
 def _dates(chain: _Chain, now: datetime) -> tuple[Finding, ...]:
+    got = now.replace(microsecond=0)
     return tuple(
         DATES.made(
             passed=certificate.not_before <= now <= certificate.not_after,
             wanted=f"{certificate.name}: {certificate.not_before} to {certificate.not_after}",
-            got=now.replace(microsecond=0),
+            got=got,
         )
         for certificate in (chain.root.certificate, chain.intermediate.certificate, chain.key.certificate)
     )

@@ -15,8 +15,8 @@ with SHA-384, 48 bytes of salt. VCEK and VLEK are keys on P-384; chapter 3 gives
     1.3.6.1.4.1.3704.1.4          hardware id, VCEK only: 64 bytes, on Turin 8; bare, or as OCTET STRING
     1.3.6.1.4.1.3704.1.5          cloud provider, IA5String, VLEK only
 
-Values are DER and nothing but DER. What a certificate says of its own algorithms is not looked at: signatures are
-checked with the ones above.
+Values are DER and nothing but DER. Signatures are checked with the algorithms above, whatever a certificate says of its
+own; it says so twice, once outside of what is signed, and both have to agree (RFC 5280 section 4.1.1.2).
 """
 
 from __future__ import annotations
@@ -70,13 +70,14 @@ class Certificate:
 
     name: str
     """The common name of the subject."""
-    subject: x509.Name
-    issuer: x509.Name
     not_before: datetime
     not_after: datetime
     """UTC both, and both included."""
     key: object
     extensions: x509.Extensions = field(repr=False)
+    issuer: bytes = field(repr=False)
+    subject: bytes = field(repr=False)
+    """Names, DER both."""
     signed: bytes = field(repr=False)
     """The part that the signature covers."""
     signature: bytes = field(repr=False)
@@ -88,18 +89,21 @@ class Certificate:
         try:
             with _without_warnings():
                 certificate = x509.load_der_x509_certificate(der)
+                issuer, subject = _names(der)
                 return cls(
                     name=_common_name(certificate.subject),
-                    subject=certificate.subject,
-                    issuer=certificate.issuer,
                     not_before=certificate.not_valid_before_utc,
                     not_after=certificate.not_valid_after_utc,
                     key=certificate.public_key(),
                     extensions=certificate.extensions,
+                    issuer=issuer,
+                    subject=subject,
                     signed=certificate.tbs_certificate_bytes,
                     signature=certificate.signature,
                     der=der,
                 )
+        except EvidenceFormatError:
+            raise
         except _NOT_A_CERTIFICATE as error:
             raise _malformed(f"not an X.509 certificate: {error!s:.80}") from None
 
@@ -210,7 +214,7 @@ _NOT_A_CERTIFICATE: Final = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-"""What the library raises on bytes that are none; EvidenceFormatError is a ValueError, too."""
+"""What the library raises on bytes that are none."""
 _FILTERS: Final = threading.Lock()
 
 
@@ -220,6 +224,32 @@ def _without_warnings() -> Iterator[None]:
     with _FILTERS, warnings.catch_warnings():  # filters are the process's: one thread at a time
         warnings.simplefilter("ignore")
         yield
+
+
+def _names(der: bytes) -> tuple[bytes, bytes]:
+    """Return issuer and subject of a certificate that was read, DER both. Raises EvidenceFormatError.
+
+    On the way its two signature algorithms are compared, that within and that outside of what is signed.
+    """
+    to_be_signed = _content(der, 0)[0]
+    at, end = _content(der, to_be_signed)
+    values = []
+    for _ in ("version", "serialNumber", "signature", "issuer", "validity", "subject"):
+        start, at = at, _content(der, at)[1]
+        values.append(der[start:at])
+    _, _, algorithm, issuer, _, subject = values
+    if algorithm != der[end : _content(der, end)[1]]:
+        raise _malformed("its signature algorithm differs within and without")
+    return issuer, subject
+
+
+def _content(der: bytes, at: int) -> tuple[int, int]:
+    """Return where the content of the DER value at this place starts and ends."""
+    size, start = der[at + 1], at + 2
+    if size > 0x7F:  # noqa: PLR2004  # X.690 8.1.3.5: so many bytes of length follow
+        start += size & 0x7F
+        size = int.from_bytes(der[at + 2 : start], "big")
+    return start, start + size
 
 
 def _common_name(name: x509.Name) -> str:

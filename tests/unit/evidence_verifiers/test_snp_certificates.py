@@ -288,6 +288,27 @@ def test_a24_what_is_not_a_certificate_is_refused(data: bytes) -> None:
         assert "not an X.509 certificate" in refusal(data, parse)
 
 
+def test_a21_no_flipped_bit_of_a_certificate_is_accepted() -> None:
+    """The algorithm stands in it twice, once outside of what is signed."""
+    ask = Authority.parse(ASK)
+    assert ask.issued(EndorsementKey.parse(VCEK).certificate)
+    for at in range(len(VCEK)):
+        flipped = bytearray(VCEK)
+        flipped[at] ^= 1 << at % 8
+        try:
+            certificate = EndorsementKey.parse(bytes(flipped)).certificate
+        except EvidenceFormatError:
+            continue
+        assert not ask.issued(certificate)
+
+
+def test_a21_an_algorithm_that_differs_outside_of_what_is_signed_is_refused() -> None:
+    at = VCEK.rindex(bytes.fromhex("0609608648016503040202"))
+    assert refusal(VCEK[:at] + VCEK[at:].replace(b"\x04\x02\x02", b"\x04\x02\x01", 1)) == (
+        "its signature algorithm differs within and without"
+    )
+
+
 def test_a15_nothing_may_follow_a_certificate() -> None:
     refusal(machine().vcek() + b"\0")
 
