@@ -9,6 +9,7 @@ another backend where `rvps_config.storage_type` names one. What was opened here
 
 from __future__ import annotations
 
+import stat
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
     from trustee_core.policy.contract import PolicyEngine
     from trustee_core.storage.contract import StorageBackend
 
-    from attestation_service.config import ServiceConfig, SignerConfig, StandaloneConfig
+    from attestation_service.config import BuiltInRvps, ServiceConfig, SignerConfig, StandaloneConfig
     from attestation_service.decisions import DecisionRecord
 
 _LOG: Final = get_logger("as")
 _MAX_PEM: Final = 1024 * 1024
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 async def create(  # noqa: PLR0913  # what the process has already is handed in
@@ -57,39 +59,22 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
 ) -> BuiltInAttestationService:
     """Put a service together on open storage, which stays the caller's to close.
 
-    Args:
-        config: what the service has wherever it runs.
-        storage: where policies are kept, and reference values if `rvps_config` does not say otherwise.
-        source: the file that the configuration comes from, for messages.
-        backends: the tables of `storage_backend.backends`, for a backend that `rvps_config.storage_type` names.
-        strict: refuse unknown keys of `verifier_config` instead of naming them in a warning.
-        allow_sample_reference_values: whether the `sample` extractor, which believes anyone, may be used: only if who
-            registers is an authenticated administrator or on this machine, or a switch named `insecure_…` says so.
-        engine: the policy engine, where the process has one already.
-        clock: what says when tokens are issued and certificates are valid.
-        record: what takes the record of each decision.
+    `source` names the file for messages. `backends` has the tables of `storage_backend.backends`, for a store that
+    `rvps_config` names. The `sample` extractor believes anyone: allow it only if who registers is an authenticated
+    administrator or on this machine, or a switch named `insecure_…` says so.
 
     Raises:
-        ConfigError: a key, with the file that it stands in, and what to do.
-        AttestackError: the storage cannot be used.
+        ConfigError: a key that cannot be taken.
+        StorageError: the storage cannot be used.
     """
-    rvps = config.rvps_config
-    if isinstance(rvps, RemoteRvps):
-        raise ConfigError(
-            f"{source}: rvps_config.type: GrpcRemote is not offered by this version",
-            code="CONFIG-UNSUPPORTED",
-            advice='write type = "BuiltIn": the same reference values, in this process',
-        )
     settings = verifier_settings(config.verifier_config, source=source, strict=strict)
     signer = _signer(config.attestation_token_broker.signer)
-    if signer.ephemeral:
-        _LOG.info("tokens are signed with a key that dies with this process: configure a signer to keep it")
     policies = await AttestationPolicies.open(storage, engine or RegorusEngine())
     async with AsyncExitStack() as opened:
-        place = storage
-        if rvps.storage_type is not None:
-            place = open_storage(rvps.storage_type, backends or {})
-            opened.push_async_callback(place.close)
+        own = _own_storage(config.rvps_config, backends or {}, source)
+        if own is not None:
+            opened.push_async_callback(own.close)
+        values = (own or storage).namespace(NAMESPACE)
         endorsements = Endorsements(settings.sources)
         opened.push_async_callback(endorsements.close)
         return BuiltInAttestationService(
@@ -97,9 +82,7 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
             signer=signer,
             verification=Verification(endorsements, settings.floors),
             policies=policies,
-            reference_values=ReferenceValueProvider(
-                place.namespace(NAMESPACE), allow_sample=allow_sample_reference_values, clock=clock
-            ),
+            reference_values=ReferenceValueProvider(values, allow_sample=allow_sample_reference_values, clock=clock),
             clock=clock,
             record=record,
             closing=opened.pop_all(),
@@ -120,9 +103,25 @@ async def standalone(
         yield service
 
 
+def _own_storage(
+    rvps: BuiltInRvps | RemoteRvps, backends: Mapping[str, Mapping[str, Any]], source: str
+) -> StorageBackend | None:
+    """Open the store that reference values have for themselves; None when they have none. Raises ConfigError."""
+    if isinstance(rvps, RemoteRvps):
+        raise ConfigError(
+            f"{source}: rvps_config.type: GrpcRemote is not offered by this version",
+            code="CONFIG-UNSUPPORTED",
+            advice='write type = "BuiltIn": the same reference values, in this process',
+        )
+    return None if rvps.storage_type is None else open_storage(rvps.storage_type, backends)
+
+
 def _signer(config: SignerConfig | None) -> TokenSigner:
     if config is None:
+        _LOG.info("tokens are signed with a key that dies with this process: configure a signer to keep it")
         return TokenSigner.generate()
     certificates = None if config.cert_path is None else read_bounded(config.cert_path, _MAX_PEM)
     key = read_bounded(config.key_path, _MAX_PEM)
+    if config.key_path.stat().st_mode & _OTHERS:
+        _LOG.warning("others may read the key that signs tokens: chmod 600", key_path=config.key_path)
     return TokenSigner.from_pem(key, certificates=certificates, certificate_url=config.cert_url)

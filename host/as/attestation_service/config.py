@@ -27,8 +27,11 @@ class SignerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The key that signs tokens."""
 
     key_path: Path
+    """PEM file of a P-256 key, PKCS#8 or SEC1. Replicas share one."""
     cert_url: str | None = None
+    """Where relying parties find its certificate chain: `x5u`."""
     cert_path: Path | None = None
+    """PEM file of its certificate chain, the certificate of the key first: `x5c`."""
 
 
 class TokenBrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,12 +42,19 @@ class TokenBrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
     }
 
     duration_min: Annotated[int, msgspec.Meta(ge=1, le=_LONGEST)] = 5
+    """Minutes until a token expires."""
     issuer_name: str = "CoCo-Attestation-Service"
+    """`iss` of tokens."""
     developer_name: str = "https://confidentialcontainers.org"
+    """`developer` in `ear.verifier-id`."""
     build_name: str = "attestation-service 0.1.0"
+    """`build` in `ear.verifier-id`."""
     profile_name: str = "tag:github.com,2024:confidential-containers/Trustee"
+    """`eat_profile` of tokens."""
     signer: SignerConfig | None = None
+    """Without one, the key dies with the process."""
     verbose_token: bool = True
+    """False leaves `additional-evidence` out of tokens, and of what policies see."""
 
     @staticmethod
     def __before_decode__(table: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +81,7 @@ class BuiltInRvps(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     storage_type: str | None = None
     """Another backend than the one of `storage_backend.storage_type`, by its name."""
     extractors: dict[str, Any] | None = None
+    """Settings of extractors. Those of this version have none."""
 
 
 class RemoteRvps(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="GrpcRemote"):
@@ -79,13 +90,16 @@ class RemoteRvps(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     __tags__: ClassVar = ("grpc_remote",)
 
     address: str = "127.0.0.1:50003"
+    """Where it listens. Not offered by this version."""
 
 
 class StorageConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where policies and reference values are kept."""
 
     storage_type: str = "Memory"
+    """The kind of store: Memory, LocalFs or Sqlite."""
     backends: dict[str, dict[str, Any]] = {}
+    """The settings of each kind."""
 
 
 class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +108,7 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
     rvps_config: BuiltInRvps | RemoteRvps = BuiltInRvps()
     attestation_token_broker: TokenBrokerConfig = TokenBrokerConfig()
     verifier_config: dict[str, Any] = {}
+    """Floors of verifiers, and where they look for endorsements."""
 
     @staticmethod
     def __before_decode__(table: dict[str, Any]) -> dict[str, Any]:

@@ -40,11 +40,8 @@ class TokenSigner:
         *,
         certificates: Sequence[x509.Certificate] = (),
         certificate_url: str | None = None,
-        ephemeral: bool = False,
     ) -> None:
         self._key = key
-        self.ephemeral = ephemeral
-        """Whether the key dies with this process."""
         self.jwk = _jwk(key.public_key(), certificates, certificate_url)
         """The public key as it stands in headers and in the JWK set."""
         self._header = b64url_encode(compact_json({"typ": "JWT", "alg": "ES256", "jwk": self.jwk}))
@@ -52,7 +49,7 @@ class TokenSigner:
     @classmethod
     def generate(cls) -> Self:
         """Make a key that dies with this process."""
-        return cls(ec.generate_private_key(ec.SECP256R1()), ephemeral=True)
+        return cls(ec.generate_private_key(ec.SECP256R1()))
 
     @classmethod
     def from_pem(cls, key: bytes, *, certificates: bytes | None = None, certificate_url: str | None = None) -> Self:

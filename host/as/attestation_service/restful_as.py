@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -73,6 +74,14 @@ def read_config(path: Path | None, *, strict: bool = False) -> StandaloneConfig:
     return StandaloneConfig() if path is None else configuration.load(path, StandaloneConfig, strict=strict)
 
 
+def is_loopback(address: str) -> bool:
+    """Whether an `IP:PORT` is on one of this machine's own addresses."""
+    try:
+        return ipaddress.ip_address(address.rpartition(":")[0].strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until cancelled."""
     logs.configure(None)
@@ -82,6 +91,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     origins, others = parse_origins(arguments.allowed_origin)
     for origin in others:
         log.error("an allowed origin starts with http:// or https://: it is not allowed", origin=origin)
+    if not is_loopback(arguments.socket):
+        log.warning(
+            "whoever reaches this address can replace policies: no route asks who calls", address=arguments.socket
+        )
     source = str(arguments.config_file or _DEFAULT_SOURCE)
     async with standalone(config, source=source, strict=arguments.strict_config) as service:
         api = RestApi(service, CrossOrigin(origins))

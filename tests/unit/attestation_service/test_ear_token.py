@@ -56,7 +56,6 @@ def test_the_header_has_the_recorded_members_in_order() -> None:
     header, _ = parts(signer.sign(RESULT))
     point = f'"kty":"EC","crv":"P-256","x":"{signer.jwk["x"]}","y":"{signer.jwk["y"]}"'
     assert header == f'{{"typ":"JWT","alg":"ES256","jwk":{{"alg":"ES256",{point}}}}}'
-    assert signer.ephemeral
 
 
 def test_the_payload_is_compact_utf8_in_the_recorded_order() -> None:
@@ -88,7 +87,6 @@ def test_a_key_file_may_be_pkcs8_or_sec1(form: serialization.PrivateFormat) -> N
     key = ec.generate_private_key(ec.SECP256R1())
     signer = TokenSigner.from_pem(pem(key, form))
     assert jwt.PyJWK(signer.jwk).key == key.public_key()
-    assert not signer.ephemeral
 
 
 def test_coordinates_keep_their_width() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from attestack_common.errors import ConfigError, UsageError
 from attestation_service.config import StandaloneConfig
-from attestation_service.restful_as import parser, read_config, tls_context
+from attestation_service.restful_as import is_loopback, parser, read_config, tls_context
 
 
 def test_the_socket_is_required(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,3 +57,13 @@ def test_a_file_is_read_and_can_be_strict(tmp_path: Path) -> None:
     assert read_config(path).attestation_token_broker.duration_min == 9
     with pytest.raises(ConfigError, match="more"):
         read_config(path, strict=True)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "127.9.9.9:1", "[::1]:8080"])
+def test_addresses_of_this_machine_alone(address: str) -> None:
+    assert is_loopback(address)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80", "localhost:80", ""])
+def test_addresses_that_others_reach(address: str) -> None:
+    assert not is_loopback(address)
