@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from evidence_verifiers.contract import EndorsementRequest
 
-REPORT_DATA: Final = Check("SAMPLE-REPORT-DATA", "report data as expected, if asked", "none: sample evidence")
+REPORT_DATA: Final = Check("SAMPLE-REPORT-DATA", "report data as expected", "none: sample evidence")
 CHECKS: Final = (REPORT_DATA,)
 
 

@@ -39,8 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-SIGNER: Final = Check("SNP-SIGNER", "a certificate of the key that signed the report", "56860 section 7.3, KEY_INFO")
-CERTIFICATE: Final = Check("SNP-CERTIFICATE", "the certificate of that key is well-formed", "57230 chapter 3")
+SIGNER: Final = Check(
+    "SNP-SIGNER", "there is a certificate of the key that signed the report", "56860 section 7.3, KEY_INFO"
+)
+CERTIFICATE: Final = Check(
+    "SNP-CERTIFICATE", "the certificate is a well-formed one of that kind of key", "57230 chapter 3"
+)
 PRODUCT: Final = Check("SNP-PRODUCT", "report and certificate are of one product line", "57230 chapter 3, productName")
 ROOT: Final = Check("SNP-ARK", "the root is AMD's, pinned by its SHA-256", "57230 chapter 2")
 ROOT_SIGNED: Final = Check("SNP-ARK-SIGNATURE", "the root signs itself", "57230 chapter 2")
@@ -48,14 +52,16 @@ INTERMEDIATE: Final = Check("SNP-ASK", "the intermediate is for this kind of key
 INTERMEDIATE_SIGNED: Final = Check("SNP-ASK-SIGNATURE", "the root signs the intermediate", "57230 chapter 2")
 KEY_SIGNED: Final = Check("SNP-VEK-SIGNATURE", "the intermediate signs the certificate of the key", "57230 chapter 3")
 REPORT_SIGNED: Final = Check("SNP-SIGNATURE", "the key signs the report", "56860 section 7.3, SIGNATURE")
-DATES: Final = Check("SNP-DATES", "a certificate is valid now", "RFC 5280 section 4.1.2.5")
-TCB: Final = Check("SNP-TCB", "reported TCB is the one that the key was made for", "57230 chapter 3")
-CHIP: Final = Check("SNP-CHIP-ID", "chip is the one that the VCEK was made for", "57230 chapter 3, hwID")
-VMPL: Final = Check("SNP-VMPL", "privilege level at or below the floor", "56860 section 7.3, VMPL")
+DATES: Final = Check("SNP-DATES", "each certificate is valid now", "RFC 5280 section 4.1.2.5")
+TCB: Final = Check("SNP-TCB", "the reported TCB is the one that the key was made for", "57230 chapter 3")
+CHIP: Final = Check("SNP-CHIP-ID", "the chip is the one that the VCEK was made for", "57230 chapter 3, hwID")
+VMPL: Final = Check("SNP-VMPL", "the privilege level is within the floor", "56860 section 7.3, VMPL")
 DEBUG: Final = Check("SNP-DEBUG", "the host may not debug the guest", "56860 section 4.3, DEBUG")
-MIGRATION: Final = Check("SNP-MIGRATION", "no migration agent", "56860 section 4.3, MIGRATE_MA")
+MIGRATION: Final = Check("SNP-MIGRATION", "the guest has no migration agent", "56860 section 4.3, MIGRATE_MA")
 REPORT_DATA: Final = Check("SNP-REPORT-DATA", "report data as expected", "56860 section 7.3, REPORT_DATA")
-HOST_DATA: Final = Check("SNP-HOST-DATA", "host data is the digest of the init-data", "56860 section 7.3, HOST_DATA")
+HOST_DATA: Final = Check(
+    "SNP-HOST-DATA", "the host data is the digest of the init-data", "56860 section 7.3, HOST_DATA"
+)
 CHECKS: Final = (
     SIGNER, CERTIFICATE, PRODUCT, ROOT, ROOT_SIGNED, INTERMEDIATE, INTERMEDIATE_SIGNED, KEY_SIGNED, REPORT_SIGNED,
     DATES, TCB, CHIP, VMPL, DEBUG, MIGRATION, REPORT_DATA, HOST_DATA,

@@ -54,7 +54,7 @@ def failed(out: str) -> list[str]:
 def test_real_evidence_is_accepted_and_its_claims_are_printed(run: Callable[..., Run]) -> None:
     status, out, err = run(SEED, *AT)
     assert (status, err) == (0, "")
-    assert out.startswith("ok    SNP-SIGNER           a certificate of the key that signed the report\n")
+    assert out.startswith("ok    SNP-SIGNER           there is a certificate of the key that signed the report\n")
     assert out.count("\nok ") == 16
     assert "\n  reported_tcb_microcode     115\n" in out
     assert "\n  policy_debug_allowed       false\n" in out
@@ -89,7 +89,7 @@ def test_json_output(run: Callable[..., Run]) -> None:
     assert [finding["code"] for finding in document["findings"] if not finding["passed"]] == ["SNP-DATES"]
     assert document["findings"][11] == {
         "code": "SNP-DATES",
-        "what": "a certificate is valid now",
+        "what": "each certificate is valid now",
         "specification": "RFC 5280 section 4.1.2.5",
         "passed": False,
         "wanted": "SEV-VCEK: 2023-01-24 17:58:26+00:00 to 2030-01-24 17:58:26+00:00",
