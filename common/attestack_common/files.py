@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
+from typing import Final
 
 from attestack_common.errors import ConfigError
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def write_private(path: str | os.PathLike[str], data: bytes) -> None:
@@ -19,8 +20,8 @@ def write_private(path: str | os.PathLike[str], data: bytes) -> None:
     followed. Raises OSError.
     """
     target = Path(path)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)  # mode 0600
-    temporary = Path(name)
+    temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}.new")
+    descriptor = os.open(temporary, _NEW_FILE, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

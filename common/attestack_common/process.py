@@ -55,7 +55,7 @@ def run(main: Callable[[], Coroutine[Any, Any, int | None]]) -> NoReturn:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             status = runner.run(_until_signal(main))
-    except Exception as error:  # noqa: BLE001  # the last one to see it
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # the last one to see it
         status = _report(error)
     sys.exit(status)
 
@@ -121,7 +121,7 @@ def _end_in(seconds: float) -> None:
     timer.start()
 
 
-def _report(error: Exception) -> int:
+def _report(error: BaseException) -> int:
     code, advice = code_and_advice(error)
     if isinstance(error, AttestackError):
         text = error.diagnostics()

@@ -48,6 +48,14 @@ _SCALARS: Final[Mapping[type[kinds.Type], tuple[Callable[[object], object], type
     kinds.FloatType: (to_float, (int, float), "a number"),
     kinds.StrType: (to_text, str, "a text"),
 }
+_FOUND: Final[Mapping[type, str]] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "a table",
+}
 _LISTS: Final = (kinds.ListType, kinds.SetType, kinds.FrozenSetType, kinds.VarTupleType)
 
 
@@ -92,7 +100,7 @@ def _custom(kind: type, value: object) -> object:
         return Secret(value.encode())
     if kind is Path and isinstance(value, str):
         return Path(value)
-    raise ValueError("expected a text")
+    raise ValueError("wanted a text")
 
 
 def _translated(text: str, source: str, prefix: str) -> ConfigError:
@@ -144,7 +152,7 @@ class _Shaper:
         convert, wanted, words = _SCALARS[type(kind)]
         converted = convert(value)
         if not isinstance(converted, wanted) or (isinstance(converted, bool) and wanted is not bool):
-            raise self._refusal(key, f"wanted {words}, found {_kind_of(value)}")
+            raise self._refusal(key, f"wanted {words}, found {_FOUND[type(value)]}")
         return converted
 
     def _one_of(self, value: Any, wanted: Iterable[Any], aliases: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401  # as above
@@ -221,17 +229,3 @@ def _fits(value: object, kind: kinds.Type) -> bool:
     return (isinstance(value, dict) and isinstance(kind, kinds.DictType)) or (
         isinstance(value, list) and isinstance(kind, _LISTS)
     )
-
-
-def _kind_of(value: object) -> str:
-    """Name what stands in a document, but never its value."""
-    for types, words in (
-        (bool, "true or false"),
-        ((int, float), "a number"),
-        (str, "a text"),
-        (list, "a list"),
-        (dict, "a table"),
-    ):
-        if isinstance(value, types):
-            return words
-    return "nothing"

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from attestack_common.http_server.messages import Limits
 
 _LOG: Final = get_logger("http")
+_VERSIONS: Final = frozenset({"1.0", "1.1"})  # the parser takes 0.9 and 2.0 as well
 _MAX_PIPELINED: Final = 16
 _MAX_BARREN_BYTES: Final = 64 * 1024
 
@@ -127,7 +128,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._phase is _Phase.HEAD:
             # bytes of a piece in which another message ended are not counted: the bound holds up to one read more
             self._head_bytes = self._head_bytes + len(piece) if heads == self._heads else 0
-        elif self._carried:
+        elif self._carried or heads != self._heads:  # a piece that ended a head may be all head, and long
             self._barren_bytes, self._carried = 0, False
         else:
             self._barren_bytes += len(piece)
@@ -172,6 +173,8 @@ class EdgeProtocol(HttpToolsProtocol):
         """End the head, and start or queue the request."""
         if len(self.pipeline) >= _MAX_PIPELINED:
             raise SyntaxRefusedError(f"more than {_MAX_PIPELINED} pipelined requests")
+        if self.parser.get_http_version() not in _VERSIONS:
+            raise SyntaxRefusedError("not HTTP/1.1")
         super().on_headers_complete()
         self._phase = _Phase.BODY
         self._heads += 1
@@ -211,6 +214,12 @@ class EdgeProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401  # as uvicorn has it
         self._running = cycle
         super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """Go on to what waits behind the answer; its time begins now."""
+        super().on_response_complete()
+        if self._deadline is not None:
+            self._set_deadline()
 
     def _answering(self) -> bool:
         return self._running is not None and not self._running.response_complete

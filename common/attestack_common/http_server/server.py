@@ -88,7 +88,7 @@ class Server:
             self.addresses = [_name(listener) for listener in bound]
             opened.pop_all()
         self._state = state
-        self._update_date()
+        self._update_date(state)
         _LOG.info("listening", addresses=", ".join(self.addresses), tls=self._tls is not None)
         return self.addresses
 
@@ -142,12 +142,11 @@ class Server:
 
         return application
 
-    def _update_date(self) -> None:
+    def _update_date(self, state: ServerState) -> None:
         from email.utils import formatdate  # noqa: PLC0415  # uvicorn has loaded it already
 
-        if self._state is not None:
-            self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-        self._tick = asyncio.get_running_loop().call_later(1.0, self._update_date)
+        state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        self._tick = asyncio.get_running_loop().call_later(1.0, self._update_date, state)
 
 
 def _connections(wanted: int) -> int:
