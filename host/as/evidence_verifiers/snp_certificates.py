@@ -53,6 +53,8 @@ _LEVELS: Final = {"bootloader": "1", "tee": "2", "snp": "3", "microcode": "8"}
 _FMC: Final = "9"
 _RESERVED_LEVELS: Final = ("4", "5", "6", "7")
 _INTEGER, _OCTET_STRING, _IA5_STRING = 0x02, 0x04, 0x16
+_LONGEST_NAME: Final = 64
+"""Characters of a common name at the most (X.520, ub-common-name)."""
 _KINDS: Final = {"SEV-VCEK": SigningKey.VCEK, "SEV-VLEK": SigningKey.VLEK}
 
 _SHA384: Final = hashes.SHA384()
@@ -253,9 +255,9 @@ def _content(der: bytes, at: int) -> tuple[int, int]:
 
 
 def _common_name(name: x509.Name) -> str:
-    values = [attribute.value for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    if len(values) != 1 or not isinstance(values[0], str):
-        raise ValueError("its subject has no common name, or several")
+    values = [str(attribute.value) for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if len(values) != 1 or len(values[0]) > _LONGEST_NAME or not values[0].isprintable():
+        raise _malformed("its subject has no common name that can be printed, or several")
     return values[0]
 
 

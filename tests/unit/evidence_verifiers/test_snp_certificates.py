@@ -275,7 +275,13 @@ def test_a_certificate_needs_one_common_name() -> None:
         not_before=NOT_BEFORE,
         not_after=NOT_AFTER,
     ).replace(bytes.fromhex("0603550403"), bytes.fromhex("060355040b"))
-    assert "no common name, or several" in refusal(nameless)
+    assert refusal(nameless) == "its subject has no common name that can be printed, or several"
+
+
+@pytest.mark.parametrize("name", ["SEV-Milan\x1b[2J", "SEV-Milan\n", "SEV-\u202eMilan", "S" * 65])
+def test_a24_a_name_cannot_write_into_logs_and_terminals(name: str) -> None:
+    ask = authority_certificate(name, hierarchy("Milan").ask.key, hierarchy("Milan").ark)
+    assert refusal(ask, Authority.parse) == "its subject has no common name that can be printed, or several"
 
 
 def test_a24_a_name_of_an_odd_type_is_refused() -> None:
