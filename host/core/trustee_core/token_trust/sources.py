@@ -35,7 +35,7 @@ _DISCOVERY: Final = ".well-known/openid-configuration"
 class HttpGet(Protocol):
     """Fetches an `https` address."""
 
-    async def __call__(self, url: str) -> bytes:
+    async def __call__(self, url: str, /) -> bytes:
         """Return the body, whatever the status. Raises OSError: the transport failed, or the body is too large."""
         ...
 
