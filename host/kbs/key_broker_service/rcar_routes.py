@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from attestack_common.errors import AttestackError
 from attestack_common.http_server import Request, Response
 from attestack_common.logs import get_logger
 from attestation_protocol import rcar
@@ -27,6 +26,7 @@ from key_broker_service.sessions import ChallengeTooLargeError, SessionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from attestack_common.errors import AttestackError
     from attestation_service.contract import AttestationBackend
 
     from key_broker_service.metrics import Metrics

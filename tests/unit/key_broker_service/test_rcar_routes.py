@@ -12,7 +12,7 @@ from attestack_common.http_server import Response
 from attestation_protocol.hashes import HashAlgorithm
 from attestation_protocol.tee import Tee
 from attestation_service.errors import AttestationServiceError
-from key_broker_service.errors import AttestRefusedError, AuthRefusedError
+from key_broker_service.errors import AttestRefusedError, AuthRefusedError, KbsError
 from key_broker_service.metrics import Metrics
 from key_broker_service.rcar_routes import RcarRoutes
 from key_broker_service.sessions import SEALING_KEY, Sessions
@@ -45,7 +45,7 @@ class Broker:
         response = await self.auth(auth_body(tee))
         return json.loads(response.body)["nonce"], cookie_of(response)
 
-    async def refused(self, call: Any) -> AttestRefusedError | AuthRefusedError:
+    async def refused(self, call: Any) -> KbsError:
         with pytest.raises((AttestRefusedError, AuthRefusedError)) as caught:
             await call
         return caught.value

@@ -1,0 +1,201 @@
+"""Puts a broker together from its configuration.
+
+    storage       one backend for each kind that the configuration names; what names the same kind shares it
+    trust         the tokens of the attestation service in this process, and whatever `[attestation_token]` names
+    handler       the routes of `api`
+
+What was opened is closed in the reverse order, whatever stopped the broker. Every refusal names file and key.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from attestack_common.clock import system_clock
+from attestack_common.errors import ConfigError
+from attestack_common.logs import get_logger
+from attestack_common.version import version
+from attestation_service import assembly as attestation_assembly
+from attestation_service.config import BuiltInRvps
+from msgspec.structs import replace
+from trustee_core.policy.regorus import RegorusEngine
+from trustee_core.policy.store import PolicyStore
+from trustee_core.storage.registry import open_storage
+from trustee_core.token_trust import Administrators, HttpGet, TokenVerifier, https_get
+from trustee_core.token_trust.keys import key_from_jwk
+from trustee_core.token_trust.verifier import OWN_KEY
+
+from key_broker_service import resource_policy, sample_gate, sessions
+from key_broker_service.admin import Admin
+from key_broker_service.api import Api
+from key_broker_service.bounded_backend import BoundedBackend
+from key_broker_service.config import BuiltInService, KbsConfig, checked
+from key_broker_service.metrics import Metrics
+from key_broker_service.operator_routes import OperatorRoutes
+from key_broker_service.plugin_routes import Gates, PluginRoutes
+from key_broker_service.plugins.contract import PluginServices
+from key_broker_service.plugins.registry import installed_plugins, open_plugins
+from key_broker_service.rcar_routes import RcarRoutes
+from key_broker_service.resource_policy import ResourcePolicy
+from key_broker_service.sessions import Sessions
+from key_broker_service.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from attestack_common.clock import Clock
+    from attestation_service.service import BuiltInAttestationService
+    from trustee_core.policy.contract import PolicyEngine
+    from trustee_core.storage.contract import StorageBackend
+
+_LOG: Final = get_logger("kbs")
+
+
+@asynccontextmanager
+async def broker(
+    config: KbsConfig,
+    *,
+    source: str,
+    strict: bool = False,
+    clock: Clock = system_clock,
+    http_get: HttpGet = https_get,
+) -> AsyncIterator[Api]:
+    """Put a broker together; yield its HTTP handler; close what was opened.
+
+    `source` names the configuration's file, for messages. Raises ConfigError, and StorageError where what is stored
+    cannot be used.
+    """
+    async with AsyncExitStack() as opened:
+        parts = _Parts(checked(config, source=source), source, strict, clock, http_get, opened)
+        yield await parts.api()
+
+
+def sample_evidence_allowed(config: KbsConfig, environment: Mapping[str, str]) -> bool:
+    """Whether a switch opens the sample gate; says so in the log."""
+    if not config.insecure_sample_evidence and environment.get(sample_gate.ENVIRONMENT) != "1":
+        return False
+    _LOG.warning(f"INSECURE: secrets are released on sample evidence, which proves nothing ({sample_gate.SWITCH})")
+    return True
+
+
+def sample_reference_values_allowed(config: KbsConfig, admin: Admin) -> bool:
+    """Whether the `sample` extractor may be used: by an authenticated administrator, on loopback, or by its switch."""
+    return config.insecure_sample_reference_values or config.http_server.on_loopback or not admin.everyone
+
+
+def _with_own_reference_values(service: BuiltInService, main_storage: str) -> BuiltInService:
+    """Keep reference values in the main storage where only the policies were given another one."""
+    rvps = service.rvps_config
+    if service.storage_type is None or not isinstance(rvps, BuiltInRvps) or rvps.storage_type is not None:
+        return service
+    return replace(service, rvps_config=replace(rvps, storage_type=main_storage))
+
+
+@dataclass(slots=True)
+class _Parts:
+    """The parts of one broker while they are put together."""
+
+    config: KbsConfig
+    source: str
+    strict: bool
+    clock: Clock
+    http_get: HttpGet
+    opened: AsyncExitStack
+    metrics: Metrics = field(default_factory=lambda: Metrics(version()))
+    engine: PolicyEngine = field(default_factory=RegorusEngine)
+    backends: dict[str, StorageBackend] = field(default_factory=dict)
+
+    async def api(self) -> Api:
+        self.storage()
+        admin = await self._admin()
+        service = await self._attestation_service(admin)
+        backend = BoundedBackend(service)
+        policy = await self._resource_policy()
+        gates = Gates(
+            admin,
+            await self._sessions(),
+            await self._tokens(service),
+            policy,
+            insecure_sample_evidence=sample_evidence_allowed(self.config, os.environ),
+        )
+        plugins = await open_plugins(
+            self.config.plugins,
+            PluginServices(self.storage(), self.metrics),
+            installed_plugins(),
+            source=self.source,
+            strict=self.strict,
+        )
+        return Api(
+            RcarRoutes(backend, gates.sessions, self.metrics),
+            OperatorRoutes(admin, backend, policy),
+            PluginRoutes(plugins, gates, self.metrics, self.clock),
+            self.metrics,
+            resource_names_for_all=self.config.insecure_metrics_resource_names,
+        )
+
+    def storage(self, storage_type: str | None = None, key: str = "storage_backend") -> StorageBackend:
+        """Return the backend of a kind, by default the main one; `key` is where the configuration names it."""
+        named = self.config.storage_backend
+        name = storage_type or named.storage_type
+        kind = name.replace("_", "").lower()  # both spellings
+        if kind not in self.backends:
+            with self._named(key):
+                backend = self.backends[kind] = open_storage(name, named.backends)
+            self.opened.push_async_callback(backend.close)
+        return self.backends[kind]
+
+    async def _admin(self) -> Admin:
+        with self._named("admin"):
+            administrators = await Administrators.load(self.config.admin, http_get=self.http_get)
+        admin = Admin(administrators, self.clock)
+        admin.warn(on_loopback=self.config.http_server.on_loopback)
+        return admin
+
+    async def _attestation_service(self, admin: Admin) -> BuiltInAttestationService:
+        config = self.config.attestation_service
+        assert isinstance(config, BuiltInService)  # noqa: S101  # `checked` has seen to it
+        with self._named("attestation_service"):
+            service = await attestation_assembly.create(
+                _with_own_reference_values(config, self.config.storage_backend.storage_type),
+                self.storage(config.storage_type, "attestation_service.storage_type"),
+                source=self.source,
+                backends=self.config.storage_backend.backends,
+                strict=self.strict,
+                engine=self.engine,
+                clock=self.clock,
+                allow_sample_reference_values=sample_reference_values_allowed(self.config, admin),
+            )
+        self.opened.push_async_callback(service.close)
+        return service
+
+    async def _tokens(self, service: BuiltInAttestationService) -> Tokens:
+        config = self.config.attestation_token
+        with self._named("attestation_token"):
+            own_key = key_from_jwk(service.signing_jwk, OWN_KEY)
+            verifier = await TokenVerifier.load(config, http_get=self.http_get, additional_keys=[own_key])
+        return Tokens(verifier, self.clock, config.extra_teekey_paths)
+
+    async def _resource_policy(self) -> ResourcePolicy:
+        store = self.storage().namespace(resource_policy.NAMESPACE)
+        policy = ResourcePolicy(PolicyStore(store, self.engine), self.engine, self.metrics)
+        await policy.install_default()
+        return policy
+
+    async def _sessions(self) -> Sessions:
+        backend = self.storage(self.config.session_storage_type, "session_storage_type")
+        lifetime = 60 * self.config.attestation_service.timeout
+        return await Sessions.open(backend.namespace(sessions.NAMESPACE), self.clock, lifetime)
+
+    @contextmanager
+    def _named(self, key: str) -> Iterator[None]:
+        """Put the file, and the key where it is not named yet, in front of what is wrong with the configuration."""
+        try:
+            yield
+        except ConfigError as error:
+            if error.message.startswith(self.source):
+                raise
+            text = error.message if error.message.lstrip("[").startswith(key) else f"{key}: {error.message}"
+            raise ConfigError(f"{self.source}: {text}", code=error.code, advice=error.advice) from None
