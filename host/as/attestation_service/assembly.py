@@ -32,6 +32,7 @@ from attestation_service.verifier_settings import verifier_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
 
     from attestack_common.clock import Clock
     from trustee_core.policy.contract import PolicyEngine
@@ -120,8 +121,19 @@ def _signer(config: SignerConfig | None) -> TokenSigner:
     if config is None:
         _LOG.info("tokens are signed with a key that dies with this process: configure a signer to keep it")
         return TokenSigner.generate()
-    certificates = None if config.cert_path is None else read_bounded(config.cert_path, _MAX_PEM)
-    key = read_bounded(config.key_path, _MAX_PEM)
+    certificates = None if config.cert_path is None else _pem("cert_path", config.cert_path)
+    key = _pem("key_path", config.key_path)
     if config.key_path.stat().st_mode & _OTHERS:
         _LOG.warning("others may read the key that signs tokens: chmod 600", key_path=config.key_path)
     return TokenSigner.from_pem(key, certificates=certificates, certificate_url=config.cert_url)
+
+
+def _pem(key: str, path: Path) -> bytes:
+    try:
+        return read_bounded(path, _MAX_PEM)
+    except ConfigError as error:
+        raise ConfigError(
+            f"attestation_token_broker.signer.{key}: {error.message}",
+            code=error.code,
+            advice="check the path and who may read the file",
+        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -85,14 +86,17 @@ async def make_bench(
     records: list[DecisionRecord] = []
     policies = await AttestationPolicies.open(storage, RegorusEngine())
     signer, clock = TokenSigner.generate(), [now]
+    endorsements, closing = Endorsements(sources or {}), AsyncExitStack()
+    closing.push_async_callback(endorsements.close)
     service = BuiltInAttestationService(
         broker=broker or TokenBrokerConfig(),
         signer=signer,
-        verification=Verification(Endorsements(sources or {}), floors or {}),
+        verification=Verification(endorsements, floors or {}),
         policies=policies,
         reference_values=values,
         clock=lambda: clock[0],
         record=records.append,
+        closing=closing,
     )
     return Bench(service, values, records, signer, storage, policies, clock)
 

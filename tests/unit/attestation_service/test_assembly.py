@@ -73,7 +73,7 @@ async def test_a_key_that_others_may_read_is_warned_of(
 
 async def test_a_key_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
     broker = TokenBrokerConfig(signer=SignerConfig(key_path=tmp_path / "nosuch"))
-    with pytest.raises(ConfigError, match="nosuch") as caught:
+    with pytest.raises(ConfigError, match=r"attestation_token_broker\.signer\.key_path: .*nosuch") as caught:
         await create(ServiceConfig(attestation_token_broker=broker), MemoryBackend(), source="test")
     assert caught.value.code == "FILE-READ"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attestation_protocol.encoding import parse_json
 from attestation_service.endorsement_sources import OfflineStore, OnlineSource
-from attestation_service.errors import AttestationServiceError, EndorsementUnavailableError, EvidenceRefusedError
+from attestation_service.errors import AttestationServiceError, EndorsementUnavailableError
 
 from tests.conformance.recordings import http_recording
 from tests.unit.attestation_service.kds import Answer, Kds
@@ -50,6 +50,7 @@ async def test_a_proven_certificate_is_asked_for_once() -> None:
             await bench.service.evaluate([snp(evidence)])
         kds.answer = Answer(b"forged")
         await bench.service.evaluate([snp(evidence)])
+        await bench.service.close()
         assert kds.asked == [TARGET]
 
 
@@ -89,10 +90,7 @@ async def test_the_certificate_of_another_machine_is_refused() -> None:
     evidence, _ = genoa()
     (milan,) = (entry["data"] for entry in snp().evidence["cert_chain"])
     async with Kds(Answer(bytes(milan))) as kds:
-        bench = await make_bench(sources={"kds": [OnlineSource(kds.url)]})
-        with pytest.raises(EvidenceRefusedError) as caught:
-            await bench.service.evaluate([snp(evidence)])
-        assert caught.value.code in {"SNP-PRODUCT", "SNP-VEK-SIGNATURE"}
+        assert await code(kds, evidence) == "SNP-PRODUCT"
 
 
 def test_the_recorded_evidence_is_what_it_is_taken_for() -> None:
