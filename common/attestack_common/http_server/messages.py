@@ -42,6 +42,8 @@ class Limits:
     """How long an idle connection stays open."""
     handler_seconds: float = 60.0
     """How long a handler may take; then 503."""
+    write_seconds: float = 30.0
+    """How long a peer may leave what is written to it unread; then the connection is aborted."""
     linger_seconds: float = 2.0
     """How long an unread body is still drained after the answer, so that the peer gets to read the answer."""
     max_connections: int = 4096

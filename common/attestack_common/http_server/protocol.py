@@ -3,6 +3,7 @@
     head    at most `head_bytes` and `head_fields`, else 431; within `head_seconds`, else the connection closes
     body    within `body_seconds`, else 408; trailer fields are dropped; bytes of a chunked body that carry nothing
             (extensions, trailers) are bounded too
+    answer  a peer that does not read it for `write_seconds` is cut off
     syntax  llhttp in its strict mode; besides, `transfer-encoding` must be exactly `chunked` and must not stand beside
             `content-length` (RFC 9112 section 6.1), else 400
     queue   at most 16 pipelined requests wait, as in the Rust services
@@ -75,13 +76,14 @@ class EdgeProtocol(HttpToolsProtocol):
         self._content_length = 0
         self._upgrade_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self._deadline_phase = _Phase.HEAD
 
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection, or say that there are too many."""
-        super().connection_made(GentleTransport(transport, self._ends_gently))
+        super().connection_made(GentleTransport(transport, self._ends_gently, self._limits.write_seconds))
         if len(self.connections) > self._limits.max_connections:
             self._refuse(BusyError(f"more than {self._limits.max_connections} connections"))
         else:
@@ -92,9 +94,22 @@ class EdgeProtocol(HttpToolsProtocol):
         self._phase = _Phase.ENDED
         self._cancel_deadline()
         self._unset_keepalive_if_required()
+        self.resume_writing()
         self.transport.abort()
         super().connection_lost(exc)
         self.pipeline.clear()
+
+    def pause_writing(self) -> None:
+        """Wait for the peer to read, but not for ever."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self._limits.write_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the peer has read."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; never more than the rest of the head's bound at once."""
@@ -111,11 +126,20 @@ class EdgeProtocol(HttpToolsProtocol):
         else:
             self._watch()
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's always closes
+        """Take the end of what the peer sends: whole requests are answered before the connection closes."""
+        if self.scheme == "https" or not self._answering() or self._phase in {_Phase.BODY, _Phase.UPGRADE_BODY}:
+            return False
+        self._cancel_deadline()
+        self._phase, self._head_bytes = _Phase.HEAD, 0  # nothing is left to drain
+        self.cycle.keep_alive = False
+        return True
+
     def _take(self, piece: bytes) -> None:
         if self._phase is _Phase.UPGRADE_BODY:
             self._take_upgrade_body(piece)
             return
-        heads = self._heads
+        heads, before = self._heads, self._phase
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
@@ -127,7 +151,8 @@ class EdgeProtocol(HttpToolsProtocol):
             raise SyntaxRefusedError(str(error)) from None
         if self._phase is _Phase.HEAD:
             # bytes of a piece in which another message ended are not counted: the bound holds up to one read more
-            self._head_bytes = self._head_bytes + len(piece) if heads == self._heads else 0
+            of_this_head = before is _Phase.HEAD and heads == self._heads
+            self._head_bytes = self._head_bytes + len(piece) if of_this_head else 0
         elif self._carried or heads != self._heads:  # a piece that ended a head may be all head, and long
             self._barren_bytes, self._carried = 0, False
         else:

@@ -14,16 +14,21 @@ if TYPE_CHECKING:
 
 
 class GentleTransport(asyncio.Transport):
-    """Around the transport of a connection. `on_close` returns the seconds to drain for, 0 to close at once."""
+    """Around the transport of a connection.
 
-    __slots__ = ("_closing", "_drained", "_inner", "_on_close")
+    `on_close` returns the seconds to drain for, 0 to close as soon as all is written; `write_seconds` is how long the
+    peer may take to read that.
+    """
 
-    def __init__(self, inner: asyncio.Transport, on_close: Callable[[], float]) -> None:
+    __slots__ = ("_closing", "_end", "_inner", "_on_close", "_write_seconds")
+
+    def __init__(self, inner: asyncio.Transport, on_close: Callable[[], float], write_seconds: float) -> None:
         super().__init__()
         self._inner = inner
         self._on_close = on_close
+        self._write_seconds = write_seconds
         self._closing = False
-        self._drained: asyncio.TimerHandle | None = None
+        self._end: asyncio.TimerHandle | None = None
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401  # as asyncio has it
         """Return what the inner transport knows."""
@@ -43,18 +48,20 @@ class GentleTransport(asyncio.Transport):
             return
         self._closing = True
         seconds = self._on_close()
-        if not seconds or self._inner.is_closing():
+        if not seconds:
             self._inner.close()
-            return
-        if self._inner.can_write_eof():
+            if not self._inner.get_write_buffer_size():
+                return
+            seconds = self._write_seconds
+        elif self._inner.can_write_eof():
             self._inner.write_eof()
-        self._drained = asyncio.get_running_loop().call_later(seconds, self._inner.abort)
+        self._end = asyncio.get_running_loop().call_later(seconds, self._inner.abort)
 
     def abort(self) -> None:
         """Close at once."""
         self._closing = True
-        if self._drained is not None:
-            self._drained.cancel()
+        if self._end is not None:
+            self._end.cancel()
         self._inner.abort()
 
     def pause_reading(self) -> None:

@@ -86,6 +86,29 @@ async def test_a_connection_closes_where_the_handler_wants_it() -> None:
         assert await connection.rest() == b""
 
 
+async def test_a_peer_that_has_sent_all_still_gets_its_answers() -> None:
+    gate = Gate()
+    async with serving(gate) as server, connected(server) as connection:
+        await connection.send(GET % b"1" + GET % b"2" + b"GET /3 HTT")
+        connection.writer.write_eof()
+        await asyncio.wait_for(gate.entered.wait(), 30)
+        await asyncio.sleep(0.02)
+        gate.open.set()
+        assert [(await connection.answer()).body for _ in range(2)] == [b"/1", b"/2"]
+        assert await connection.rest() == b""
+    assert gate.paths == ["/1", "/2"]
+
+
+@pytest.mark.parametrize("start", [b"", b"GET / HTT", b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nab"])
+async def test_a_peer_that_ends_within_a_request_is_closed(start: bytes) -> None:
+    seen = Recorder()
+    async with serving(seen) as server, connected(server) as connection:
+        await connection.send(start)
+        connection.writer.write_eof()
+        assert await connection.rest() == b""
+    assert seen.requests == []
+
+
 async def test_the_target_of_a_proxy_is_reduced_to_path_and_query() -> None:
     seen = Recorder()
     await ask_once(b"GET http://kbs:8080/a%2Fb?c=d HTTP/1.1\r\n\r\n", handler=seen)
@@ -400,7 +423,31 @@ async def test_a_handler_out_of_time_closes_its_connection() -> None:
         assert await connection.rest() == b""
 
 
-# Answers to peers that still send
+# Peers that do not read, and answers to those that still send
+
+
+async def test_a_peer_that_does_not_read_is_cut_off() -> None:
+    async def large(_: Request) -> Response:
+        return Response(200, bytes(32 * 1024 * 1024))
+
+    async with serving(large, replace(PATIENT, write_seconds=0.1)) as server, connected(server) as connection:
+        await connection.send(GET % b"1" + GET % b"2")
+        state = server._state
+        assert state is not None
+        while not state.connections:  # noqa: ASYNC110  # uvicorn has no event for it
+            await asyncio.sleep(0.005)
+        while state.connections or state.tasks:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def test_a_peer_that_reads_slowly_gets_all() -> None:
+    async def large(_: Request) -> Response:
+        return Response(200, bytes(8 * 1024 * 1024))
+
+    async with serving(large) as server, connected(server) as connection:
+        await connection.send(GET % b"")
+        await asyncio.sleep(0.1)
+        assert len((await connection.answer()).body) == 8 * 1024 * 1024
 
 
 async def test_a_peer_that_sends_on_can_read_why_it_was_refused() -> None:
@@ -590,5 +637,5 @@ async def test_the_date_is_kept_current(monkeypatch: pytest.MonkeyPatch) -> None
 def test_limits_are_those_of_the_design() -> None:
     assert Limits() == Limits(
         head_bytes=131_072, head_fields=96, body_bytes=2_097_152, head_seconds=5, body_seconds=30,
-        keep_alive_seconds=5, handler_seconds=60, linger_seconds=2, max_connections=4096,
+        keep_alive_seconds=5, handler_seconds=60, write_seconds=30, linger_seconds=2, max_connections=4096,
     )  # fmt: skip
