@@ -39,6 +39,12 @@ MAX_CHECKS: Final = 64
 MAX_CERTIFICATE: Final = 16 * 1024
 """Bytes of a certificate at the most."""
 
+UNREADABLE: Final = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
+"""What the library raises for a certificate that it cannot read, at once or when a part is looked at."""
+
 _CRITICAL: Final = frozenset(
     {x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.ExtendedKeyUsage.oid, x509.SubjectAlternativeName.oid}
 )
@@ -122,13 +128,13 @@ class _Search:
             if isinstance(certificate.signature_hash_algorithm, MD5 | SHA1) or _is_short(issuer.public_key()):
                 return False
             certificate.verify_directly_issued_by(issuer)
-        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        except (InvalidSignature, *UNREADABLE):
             return False
         return True
 
 
 def require_readable(certificate: x509.Certificate) -> None:
-    """Read the parts that are read late. Raises ValueError, TypeError, UnsupportedAlgorithm."""
+    """Read the parts that are read late. Raises one of UNREADABLE."""
     certificate.public_key()
     _ = certificate.subject, certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
@@ -152,7 +158,7 @@ def _may_issue(issuer: x509.Certificate, path: tuple[x509.Certificate, ...]) -> 
 def _extensions(certificate: x509.Certificate) -> x509.Extensions:
     try:
         return certificate.extensions
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except UNREADABLE:
         raise _refused("an extension of the token's certificates cannot be read") from None
 
 
@@ -168,7 +174,7 @@ def _certificate(entry: object) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der if len(der) <= MAX_CERTIFICATE else b"")
         require_readable(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         raise _refused("an entry of `x5c` of the token's key is not a certificate") from None
     return certificate
 

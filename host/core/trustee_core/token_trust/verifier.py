@@ -28,10 +28,9 @@ from attestation_protocol.encoding import b64url_decode
 from attestation_protocol.errors import KeyFormatError, TokenFormatError
 from attestation_protocol.token import UnverifiedToken
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from trustee_core.token_trust.chain import decode_x5c, require_endorsed, require_readable
+from trustee_core.token_trust.chain import UNREADABLE, decode_x5c, require_endorsed, require_readable
 from trustee_core.token_trust.claims import date_problem
 from trustee_core.token_trust.errors import TokenRefusedError
 from trustee_core.token_trust.keys import PublicKey, TrustedKey, key_from_jwk
@@ -208,7 +207,7 @@ def _anchors(path: str) -> list[x509.Certificate]:
         certificates = x509.load_pem_x509_certificates(pem)
         for certificate in certificates:
             require_readable(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         raise ConfigError(
             f"{key}: {path} has no certificates, or one that cannot be read",
             code="TOKEN-TRUST-CERTIFICATES",

@@ -207,6 +207,15 @@ def test_what_is_no_list_of_certificates_is_refused(entries: Any) -> None:
     assert caught.value.code == "TOKEN-CHAIN"
 
 
+def test_a_certificate_of_an_unknown_version_is_refused() -> None:
+    der = base64.b64decode(LEAF.x5c)
+    version = der.index(bytes.fromhex("a003020102"))
+    odd = der[: version + 4] + b"\x32" + der[version + 5 :]
+    with pytest.raises(TokenRefusedError) as caught:
+        decode_x5c([base64.b64encode(odd).decode()])
+    assert caught.value.code == "TOKEN-CHAIN"
+
+
 def test_entries_are_base64_in_both_alphabets_with_line_breaks() -> None:
     der = base64.b64decode(LEAF.x5c)
     wrapped = "\n".join(LEAF.x5c[at : at + 64] for at in range(0, len(LEAF.x5c), 64)) + "\n"
