@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.house.sources import ROOT, project
+from tests.house.sources import ROOT, entry_points
 
 TARGET: Final = ROOT / "docs" / "configuration.md"
 FILES: Final = (
@@ -92,7 +92,7 @@ def _struct(struct: type[msgspec.Struct], prefix: str, rows: list[str]) -> None:
 
 def _floors() -> str:
     rows = []
-    for target in sorted(project()["project"]["entry-points"]["attestack.verifiers"].values()):
+    for target in sorted(entry_points("attestack.verifiers").values()):
         module, _, name = target.partition(":")
         verifier = getattr(importlib.import_module(module), name)
         notes = _descriptions(verifier.floors)
@@ -104,7 +104,7 @@ def _floors() -> str:
 
 def _storage() -> str:
     rows = []
-    for name, target in sorted(project()["project"]["entry-points"]["attestack.storage"].items()):
+    for name, target in sorted(entry_points("attestack.storage").items()):
         module = importlib.import_module(target.partition(":")[0])
         summary = " ".join((module.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
         calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]

@@ -14,7 +14,17 @@ from typing import Any, Final
 import pytest
 
 from tests.house import attacks, configuration, errors_table, fragments
-from tests.house.sources import ROOT, committed_texts, functions, import_name, modules, packages, project, tree
+from tests.house.sources import (
+    ROOT,
+    committed_texts,
+    entry_points,
+    functions,
+    import_name,
+    modules,
+    packages,
+    project,
+    tree,
+)
 
 MAX_LINES: Final = 400
 MAX_FUNCTION_LINES: Final = 60
@@ -54,13 +64,9 @@ FORBIDDEN_TEXTS: Final = [
 ]
 
 
-def modules_of(kind: str) -> list[str]:
-    return sorted(project()["project"][kind].values())
-
-
-def entry_points() -> list[str]:
-    groups: dict[str, dict[str, str]] = project()["project"]["entry-points"]
-    return sorted({*modules_of("scripts"), *(target for group in groups.values() for target in group.values())})
+def targets() -> list[str]:
+    groups = ["scripts", *project()["project"]["entry-points"]]
+    return sorted({target for group in groups for target in entry_points(group).values()})
 
 
 @pytest.mark.parametrize("package", sorted(MAY_IMPORT))
@@ -99,7 +105,7 @@ def test_every_package_is_typed_and_described(package: str) -> None:
     assert importlib.import_module(package).__doc__
 
 
-@pytest.mark.parametrize("target", entry_points())
+@pytest.mark.parametrize("target", targets())
 def test_every_entry_point_loads(target: str) -> None:
     module, _, name = target.partition(":")
     value: Any = importlib.import_module(module)
