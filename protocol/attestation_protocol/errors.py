@@ -19,12 +19,17 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Protocol, Self
 
 ERROR_TYPE_PREFIX: Final = "https://github.com/confidential-containers/kbs/errors/"
 """What stands before the variant in `type` (it says kbs, not trustee, as stock guests expect)."""
 
-_WIRE_TEXT: Final = re.compile(r"(?: \((?P<advice>[^()]{1,500})\))? \[(?P<code>[A-Z0-9-]{1,60})\]\Z", re.ASCII)
+MAX_ERROR_DOCUMENT: Final = 64 * 1024
+"""Bytes of an error document that is read, at the most."""
+
+_WIRE_TEXT: Final = re.compile(
+    r"(?: \((?P<advice>[^()\x00-\x1f\x7f]{1,500})\))? \[(?P<code>[A-Z0-9-]{1,60})\]\Z", re.ASCII
+)
 
 
 class ProtocolError(ValueError):
@@ -98,6 +103,19 @@ def wire_text(text: str, code: str, advice: str = "") -> str:
     return f"{text} ({advice}) [{code}]" if advice else f"{text} [{code}]"
 
 
+class CodedError(Protocol):
+    """What the errors of all our packages have, whatever their base."""
+
+    message: str
+    code: str
+    advice: str
+
+
+def wire_text_of(error: CodedError) -> str:
+    """Return the text that an error travels with: `message (advice) [CODE]`."""
+    return wire_text(error.message, error.code, error.advice)
+
+
 def code_of(text: str) -> str | None:
     """Return the code at the end of a text that `wire_text` made, or None."""
     match = _WIRE_TEXT.search(text)
@@ -136,9 +154,13 @@ class ErrorInformation:
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Read an error document; members beyond the two are ignored. Raises MessageError."""
+        """Read an error document; members beyond the two are ignored. Raises MessageError.
+
+        Its texts are the peer's words: they are shown and passed on, so they are whole and not endless.
+        """
         try:
-            document = json.loads(body)
+            document = json.loads(body) if len(body) <= MAX_ERROR_DOCUMENT else None
+            json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair could not be passed on
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):

@@ -8,18 +8,17 @@ MRCONFIGID 48, CONFIGID 64) holds the digest filled with zeros at the end, or cu
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from attestation_protocol.encoding import parse_json
 from attestation_protocol.errors import EncodingError, InitDataError, MessageError
 from attestation_protocol.hashes import HashAlgorithm
+from attestation_protocol.toml_text import parse_toml
 
 MAX_INIT_DATA: Final = 1024 * 1024
 """Bytes of a document at the most."""
 
-_MAX_DEPTH: Final = 64
 _POLICY_MARK: Final = "policy_data := {"
 
 
@@ -39,9 +38,11 @@ class InitData:
             raise InitDataError(f"init-data is larger than {MAX_INIT_DATA} bytes")
         try:
             plain = text.decode("utf-8") if isinstance(text, bytes) else text
-            document = tomllib.loads(plain)
-        except (ValueError, RecursionError):
-            raise InitDataError("init-data is not a TOML document") from None
+            document = parse_toml(plain)
+        except UnicodeDecodeError:
+            raise InitDataError("init-data is not UTF-8") from None
+        except EncodingError as error:
+            raise InitDataError(f"init-data is refused: {error.message}") from None
         version, algorithm, data = (document.get(name) for name in ("version", "algorithm", "data"))
         if not isinstance(version, str) or not isinstance(algorithm, str) or not isinstance(data, dict):
             raise InitDataError("init-data lacks `version`, `algorithm` or the table `data`")
@@ -92,7 +93,6 @@ def parse_digest_algorithm(name: str) -> HashAlgorithm:
 
 def _toml_as_json(text: str) -> Any:  # noqa: ANN401  # whatever the document holds
     try:
-        document = tomllib.loads(text)
-        return parse_json(json.dumps(document, default=str, allow_nan=False))
-    except (ValueError, RecursionError):
+        return parse_json(json.dumps(parse_toml(text), default=str, allow_nan=False))
+    except (ValueError, RecursionError):  # an EncodingError is a ValueError
         return text

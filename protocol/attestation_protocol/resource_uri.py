@@ -2,8 +2,9 @@
 
     kbs[+<plugin>]://[<host>[:<port>]]/<segment>[/<segment>...][?<query>]
 
-`kbs` is short for `kbs+resource`. The host names no server: the broker's address comes from configuration. It is parsed
-so that a URI that names one (an IPv6 literal too) is understood, and kept so that it can be shown.
+The scheme is read in any case, the plugin with it, as URL libraries do. `kbs` is short for `kbs+resource`. The host
+names no server: the broker's address comes from configuration. It is parsed so that a URI that names one (an IPv6
+literal too) is understood, and kept so that it can be shown.
 
 A resource's path has three segments, repository, type and tag, each `[A-Za-z0-9_-][A-Za-z0-9_.-]*`. Dot segments,
 written plainly or percent-encoded, empty segments and control characters are refused: URL libraries fold them in
@@ -23,7 +24,7 @@ DEFAULT_PLUGIN: Final = "resource"
 MAX_URI_LENGTH: Final = 4096
 
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", re.ASCII)
-_PLUGIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
+_PLUGIN: Final = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
 _PRINTABLE: Final = re.compile(r"[!-~]*", re.ASCII)
 
 
@@ -83,15 +84,15 @@ class ResourceUri:
         scheme, separator, rest = text.partition("://")
         if not separator:
             raise ResourceUriError(f"{text!r:.80} is not a resource URI", advice="write kbs:///repository/type/tag")
-        base, plus, plugin = scheme.partition("+")
-        if base.lower() != "kbs" or (plus and not _PLUGIN.fullmatch(plugin)):
+        base, plus, plugin = scheme.lower().partition("+")
+        if base != "kbs" or (plus and not _PLUGIN.fullmatch(plugin)):
             raise ResourceUriError(f"the scheme {scheme!r:.40} is neither kbs nor kbs+<plugin>")
         try:
             split = urlsplit("http://" + rest)
             _ = split.port  # raises where the port is no number
         except ValueError:
             raise ResourceUriError("the host or port of the resource URI is malformed") from None
-        if split.fragment or split.username is not None:
+        if "#" in rest or split.username is not None:
             raise ResourceUriError("a resource URI has neither a fragment nor user information")
         segments = tuple(split.path.removeprefix("/").split("/"))
         for segment in segments:

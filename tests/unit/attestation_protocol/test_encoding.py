@@ -109,6 +109,8 @@ def test_many_objects_side_by_side_are_not_deep() -> None:
         ('{"\\udfff":1}', "JSON-SURROGATE"),
         ("1" * 21, "JSON-NUMBER"),
         ("1" * 100_000, "JSON-NUMBER"),
+        ("1e999", "JSON-NUMBER"),
+        ("-1.5E+400", "JSON-NUMBER"),
     ],
 )
 def test_a24_json_that_readers_understand_differently_is_refused(text: bytes | str, wanted: str) -> None:

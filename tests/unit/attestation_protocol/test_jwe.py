@@ -168,6 +168,11 @@ def test_a_member_of_a_wrong_form_is_refused(member: str, value: Any) -> None:
     assert code(changed(encrypt(b"x", P256.public_key), **{member: value})) == "JWE-FORMAT"
 
 
+@pytest.mark.parametrize("header", [b"[]", b"1", b"null"])
+def test_a_header_that_is_no_object_is_refused(header: bytes) -> None:
+    assert code(changed(encrypt(b"x", P256.public_key), protected=b64url_encode(header))) == "JWE-FORMAT"
+
+
 @given(st.binary(max_size=200))
 def test_a24_any_bytes_open_or_raise_the_one_error(data: bytes) -> None:
     with pytest.raises(JweError):

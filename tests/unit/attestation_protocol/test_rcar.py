@@ -160,6 +160,7 @@ def test_device_evidence_is_read_in_its_order() -> None:
         ("x", "JSON"),
         ('{"nosuch":1}', "TEE-UNKNOWN"),
         ('{"nvidia":1,"nvidia":2}', "JSON-DUPLICATE"),
+        ('{"nvidia-dpu":1,"nvidiadpu":2}', "RCAR-MESSAGE"),
     ],
 )
 def test_device_evidence_of_another_form_is_refused(text: str, code: str) -> None:
