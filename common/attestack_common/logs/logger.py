@@ -1,6 +1,7 @@
 """The logger that our code uses, and the setting up of the process's log.
 
-A disabled event costs one look-up: fields are neither converted nor copied.
+A disabled event costs one look-up: fields are neither converted nor copied. What happens before `configure`, for example
+while the configuration is read, comes out as text from `warning` upwards.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ class Logger:
     def _emit(self, level: int, message: str, fields: dict[str, object]) -> None:
         record = logging.LogRecord(self._inner.name, level, "", 0, message, (), None)
         setattr(record, FIELDS, fields)
-        self._inner.handle(record)
+        if self._inner.hasHandlers():
+            self._inner.handle(record)
+        elif level >= _WARNING:
+            _BEFORE_CONFIGURE.handle(record)
 
 
 def get_logger(name: str) -> Logger:
@@ -105,3 +109,7 @@ class _StderrHandler(logging.StreamHandler):  # type: ignore[type-arg]  # generi
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
         """Drop the event: there is nowhere to say that the log is broken."""
+
+
+_BEFORE_CONFIGURE: Final = _StderrHandler()
+_BEFORE_CONFIGURE.setFormatter(TextFormatter())

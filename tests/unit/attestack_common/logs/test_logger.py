@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -137,6 +138,16 @@ def test_a_broken_standard_error_does_not_disturb_the_program(monkeypatch: pytes
     configure(None)
     monkeypatch.setattr(sys, "stderr", Broken())
     get_logger("unit").error("lost")
+
+
+def test_before_it_is_configured_warnings_come_out_whole() -> None:
+    code = (
+        "from attestack_common.logs import get_logger; log = get_logger('unit');"
+        "log.info('i'); log.warning('w', key='a\\nb'); log.error('e')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    lines = [line.split(" ", 1)[1] for line in done.stderr.splitlines()]
+    assert lines == [r'WARN unit: w key="a\nb"', "ERROR unit: e"]
 
 
 def test_other_handlers_are_left_alone() -> None:
