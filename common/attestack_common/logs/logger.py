@@ -1,7 +1,7 @@
 """The logger that our code uses, and the setting up of the process's log.
 
-A disabled event costs one look-up: fields are neither converted nor copied. What happens before `configure`, for example
-while the configuration is read, comes out as text from `warning` upwards.
+A disabled event costs one look-up: fields are neither converted nor copied. What happens before `configure`, for
+example while the configuration is read, comes out as text from `warning` upwards.
 """
 
 from __future__ import annotations
