@@ -39,8 +39,9 @@ configuration := 2 if {
 
 executables := 3 if {
 	trusted_chain(input.nvidia["x-nvidia-gpu-vbios-rim-cert-chain"])
-	measured_against("driver")
-	measured_against("vbios")
+	every claim in manifest_claims {
+		input.nvidia[claim] == true
+	}
 	input.nvidia.measres == "success"
 }
 
@@ -49,12 +50,11 @@ locked_down if {
 	input.nvidia.dbgstat == "disabled"
 }
 
-# The manifest of reference measurements for a part was found, is genuine, and covers what was measured.
-measured_against(part) if {
-	every check in ["fetched", "schema-validated", "signature-verified", "version-match", "measurements-available"] {
-		input.nvidia[sprintf("x-nvidia-gpu-%s-rim-%s", [part, check])] == true
-	}
-}
+# The manifests of reference measurements for both parts were found, are genuine, and cover what was measured.
+manifest_claims := [sprintf("x-nvidia-gpu-%s-rim-%s", [part, check]) |
+	some part in ["driver", "vbios"]
+	some check in ["fetched", "schema-validated", "signature-verified", "version-match", "measurements-available"]
+]
 
 trusted_chain(chain) if {
 	chain["x-nvidia-cert-ocsp-status"] == "good"
