@@ -14,6 +14,7 @@ What each frame gets (guest-aa is the reference of the texts: they are the Rust 
     a handler that raises StatusError      that status
     a handler that raises anything else    UNKNOWN, without the exception's text
     an answer over the size limit          INVALID_ARGUMENT  as for a request
+    an answer, too many being unread       RESOURCE_EXHAUSTED
     frames of other types                  ignored
 
 None of these ends the connection. Requests are served concurrently, answers go out in the order of completion.
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
 LONGEST_TIMEOUT_NANO: Final = 366 * 24 * 3600 * 10**9
 """Time limits beyond a year are none: event loops cannot count that far."""
 MESSAGES_IN_FLIGHT: Final = 8
-"""How many messages of the largest size the requests in flight on one connection may add up to."""
+"""How many messages of the largest size the requests in flight on one connection may add up to, and so the answers
+that its peer has not read."""
 
 _CREDENTIALS: Final = struct.Struct("3i")
 
@@ -68,9 +70,28 @@ class ServerState:
     """Whether the last connection was refused: a flood of them is one line in the log."""
 
     def answer_to(self, error: StatusError) -> bytes:
-        """Encode the answer that this error is."""
-        message = error.message if self.error_text is None else self.error_text(error)
-        return encode_status(error.status, message, error.details)
+        """Encode the answer that this error is. One that no wire can carry is a handler that failed."""
+        message = self._text_of(error)
+        try:
+            return encode_status(error.status, message, error.details)
+        except (AttributeError, TypeError, ValueError, IndexError) as cause:
+            _log_failure("a handler raised a status that cannot be sent", cause)
+            return self.answer_to(_handler_failed())
+
+    def _text_of(self, error: StatusError) -> str:
+        """Return the message to send. A failing `error_text` must not cost the caller its answer."""
+        if self.error_text is None:
+            return error.message
+        try:
+            text = self.error_text(error)
+            if not isinstance(text, str):
+                raise TypeError(f"error_text returned {type(text).__name__}, not str")  # noqa: TRY301  # as if it raised
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as cause:  # noqa: BLE001  # as for a handler
+            _log_failure("error_text failed", cause)
+            return error.message
+        return text
 
 
 class _Call:
@@ -184,26 +205,21 @@ class ServerConnection(FrameProtocol):
                 raise TypeError(f"a handler returned {type(answer).__name__}, not bytes")  # noqa: TRY301  # as if it raised
             self._answer(call, encode_response(answer))
         except StatusError as error:
-            self._answer(call, self._state.answer_to(error))
+            self._refuse(call, error)
         except asyncio.CancelledError:
-            cancelled = StatusError(Code.CANCELLED, "the call was cancelled", code="TTRPC-CANCELLED")
-            self._answer(call, self._state.answer_to(cancelled))
+            self._refuse(call, StatusError(Code.CANCELLED, "the call was cancelled", code="TTRPC-CANCELLED"))
             raise
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  # the panic of a native extension is not an Exception
-            _log_failure(context, error)
-            failed = StatusError(
-                Code.UNKNOWN, "the handler failed", code="TTRPC-HANDLER", advice="see the server's log"
-            )
-            self._answer(call, self._state.answer_to(failed))
+            _log_failure(f"/{context.service}/{context.method} failed", error)
+            self._refuse(call, _handler_failed())
         finally:
             self._finish(call)
 
     def _expire(self, call: _Call) -> None:
         """Answer a call whose time is over, whether or not its handler heeds the cancellation."""
-        timeout = StatusError(Code.DEADLINE_EXCEEDED, "timeout", code="TTRPC-TIMEOUT")
-        self._answer(call, self._state.answer_to(timeout))
+        self._refuse(call, StatusError(Code.DEADLINE_EXCEEDED, "timeout", code="TTRPC-TIMEOUT"))
         self.cancel_calls({call.task} if call.task else set())
 
     def cancel_calls(self, tasks: set[asyncio.Task[None]] | None = None) -> None:
@@ -216,10 +232,25 @@ class ServerConnection(FrameProtocol):
             call.answered = True
             self._send(call.stream_id, body)
 
+    def _refuse(self, call: _Call, error: StatusError) -> None:
+        if not call.answered:
+            self._answer(call, self._state.answer_to(error))
+
     def _send(self, stream_id: int, body: bytes) -> None:
         if len(body) > self.max_message:
-            body = self._state.answer_to(_too_long(len(body), self.max_message))
+            body = self._instead(_too_long(len(body), self.max_message))
+        elif not self.writable.is_set() and self._unread + len(body) > MESSAGES_IN_FLIGHT * self.max_message:
+            body = self._instead(_too_much_unread())
         self.write(encode_frame(stream_id, RESPONSE, body))
+
+    @property
+    def _unread(self) -> int:
+        return self.transport.get_write_buffer_size()
+
+    def _instead(self, error: StatusError) -> bytes:
+        """Encode what is sent in place of an answer; if `error_text` makes it too long as well, without its help."""
+        body = self._state.answer_to(error)
+        return body if len(body) <= self.max_message else encode_status(error.status, error.message)
 
     def _finish(self, call: _Call) -> None:
         del self._calls[call.stream_id]
@@ -234,7 +265,7 @@ def peer_of(transport: asyncio.BaseTransport) -> Peer:
     """Return who is at the other end."""
     sock, name = transport.get_extra_info("socket"), transport.get_extra_info("peername")
     if sock.family != socket.AF_UNIX:
-        return Peer(":".join(str(part) for part in name[:2]))
+        return Peer(":".join(str(part) for part in name[:2]) if name else "")  # one that is gone already has no name
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return Peer("", *_CREDENTIALS.unpack(credentials))
 
@@ -243,8 +274,20 @@ def _too_long(length: int, limit: int) -> StatusError:
     return StatusError(Code.INVALID_ARGUMENT, oversize_text(length, limit), code="TTRPC-MESSAGE-SIZE")
 
 
-def _log_failure(context: CallContext, error: BaseException) -> None:
-    """Say where a handler failed. The exception's text stays out of the log: it may hold what the handler works on."""
+def _too_much_unread() -> StatusError:
+    return StatusError(
+        Code.RESOURCE_EXHAUSTED,
+        "too many answers are unread on this connection",
+        code="TTRPC-UNREAD",
+        advice="read answers as they come, or ask for less at once",
+    )
+
+
+def _handler_failed() -> StatusError:
+    return StatusError(Code.UNKNOWN, "the handler failed", code="TTRPC-HANDLER", advice="see the server's log")
+
+
+def _log_failure(what: str, error: BaseException) -> None:
+    """Say what failed, and where. The exception's text stays out of the log: it may hold what a handler works on."""
     where = traceback.extract_tb(error.__traceback__)[-1]
-    name = type(error).__name__
-    logger.error("/%s/%s failed: %s at %s:%s", context.service, context.method, name, where.filename, where.lineno)
+    logger.error("%s: %s at %s:%s", what, type(error).__name__, where.filename, where.lineno)
