@@ -25,7 +25,6 @@ from reference_value_provider.errors import RecordError
 VERSION: Final = "0.1.0"
 
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-_TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,8 @@ class Record:
     def to_json(self) -> bytes:
         """Return the bytes that are stored."""
         version, name, value = (_text(part) for part in (self.version, self.name, self.value))
-        end = self.expiration.strftime(_TIME_FORMAT)
-        return f'{{"version":{version},"name":{name},"expiration":"{end}","value":{value}}}'.encode()
+        end = self.expiration.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+        return f'{{"version":{version},"name":{name},"expiration":"{end}Z","value":{value}}}'.encode()
 
 
 def _text(part: Any) -> str:  # noqa: ANN401  # any JSON value

@@ -84,6 +84,12 @@ def test_the_version_may_be_missing_and_is_kept() -> None:
     assert Record.parse(other).to_json() == other
 
 
+@pytest.mark.parametrize("end", ["0001-01-01T00:00:00Z", "0999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
+def test_any_year_is_written_with_four_digits(end: str) -> None:
+    stored = f'{{"version":"0.1.0","name":"a","expiration":"{end}","value":1}}'.encode()
+    assert Record.parse(stored).to_json() == stored
+
+
 @pytest.mark.parametrize(
     "data",
     [
