@@ -26,9 +26,11 @@ class KbsTokenConfig(msgspec.Struct, frozen=True):
     """`[token_configs.kbs]`: the broker that tokens come from."""
 
     url: str
+    """Its address, for example `https://kbs.example:8080`."""
     cert: str | None = None
     """Root certificates in PEM, trusted beside the platform's."""
     tee_key_algorithm: TeeKeyAlgorithm = TeeKeyAlgorithm.EC_P256
+    """The kind of key that secrets are encrypted to."""
     token_cache: bool = True
     """Whether a token is handed out again until it nears its end; the stock agent attests anew each time."""
 
@@ -37,26 +39,30 @@ class CocoAsTokenConfig(msgspec.Struct, frozen=True):
     """`[token_configs.coco_as]`: an attestation service. Read, and refused when a token of it is asked for."""
 
     url: str
+    """Its address."""
 
 
 class TokenConfigs(msgspec.Struct, frozen=True):
-    """`[token_configs]`."""
+    """`[token_configs]`: where tokens come from."""
 
     kbs: KbsTokenConfig | None = None
     coco_as: CocoAsTokenConfig | None = None
 
 
 class EventLogConfig(msgspec.Struct, frozen=True):
-    """`[eventlog_config]`."""
+    """`[eventlog_config]`: the log of runtime measurements."""
 
     init_pcr: int = 17
+    """The register of events that name none."""
     enable_eventlog: bool = False
+    """Whether events are logged. Stops the start where no attester extends measurements."""
 
 
 class LogConfig(msgspec.Struct, frozen=True):
-    """`[log]`."""
+    """`[log]`: what is logged."""
 
     level: str = "info"
+    """A filter as `RUST_LOG` takes it, which wins over this."""
 
 
 class AgentConfig(msgspec.Struct, frozen=True):

@@ -28,7 +28,9 @@ class KbcConfig(msgspec.Struct, frozen=True):
     """`[kbc]`: which key broker client, and its broker."""
 
     name: str
+    """`cc_kbc`: resources come from a broker, by attestation."""
     url: str = ""
+    """The broker's address."""
     kbs_cert: str | None = None
     """Root certificates in PEM, trusted beside the platform's. Empty: none."""
 
@@ -37,19 +39,23 @@ class AgentConfig(msgspec.Struct, frozen=True):
     """`[aa]`: where the Attestation Agent listens."""
 
     aa_socket: str = DEFAULT_AGENT_SOCKET
+    """A ttRPC address."""
 
 
 class CredentialConfig(msgspec.Struct, frozen=True):
     """`[[credentials]]`: a resource that is written to a file at start."""
 
     resource_uri: str
+    """The resource, `kbs:///repository/type/tag`."""
     path: str
+    """The file, below `/run/confidential-containers/cdh/kbs`."""
 
 
 class LogConfig(msgspec.Struct, frozen=True):
-    """`[log]`."""
+    """`[log]`: what is logged."""
 
     level: str = "info"
+    """A filter as `RUST_LOG` takes it, which wins over this."""
 
 
 class HubConfig(msgspec.Struct, frozen=True):
@@ -57,9 +63,11 @@ class HubConfig(msgspec.Struct, frozen=True):
 
     kbc: KbcConfig
     socket: str = DEFAULT_SOCKET
+    """Where the hub listens: a ttRPC address."""
     aa: AgentConfig = AgentConfig()
     credentials: tuple[CredentialConfig, ...] = ()
     skip_sealed_secret_verification: bool = False
+    """Read and not used: this version opens no sealed secrets."""
     log: LogConfig = LogConfig()
     image: dict[str, Any] = {}  # msgspec copies it
     """Settings of the image service; nothing here reads them."""

@@ -80,8 +80,11 @@ class SnpFloors:
     max_vmpl: int = 0
     """The highest number, that is the lowest privilege, from which a report is taken: 0 to 3."""
     allow_debug: bool = False
+    """Whether a guest that the host may debug is accepted: the host can then read its memory."""
     allow_migration: bool = False
+    """Whether a guest with a migration agent is accepted: the agent can move it to another machine."""
     allow_masked_chip_id: bool = False
+    """Whether a report under a VCEK may hide which chip made it."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_vmpl <= _HIGHEST_VMPL:

@@ -31,7 +31,7 @@ _MINUTES: Final = msgspec.Meta(ge=1, le=366 * 24 * 60)
 
 
 class HttpServer(msgspec.Struct, frozen=True, kw_only=True):
-    """`[http_server]`."""
+    """`[http_server]`: where and how it serves."""
 
     sockets: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.1:8080"])
     """Addresses to listen on, each `ip:port`."""

@@ -46,13 +46,13 @@ class IdentityProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BearerJwtConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[admin.authentication.bearer_jwt]`."""
+    """`[admin.authentication.bearer_jwt]`: by a JWT in `Authorization: Bearer`."""
 
     identity_providers: list[IdentityProviderConfig] = []
 
 
 class AuthenticationConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[admin.authentication]`."""
+    """`[admin.authentication]`: how administrators say who they are."""
 
     bearer_jwt: BearerJwtConfig | None = None
 
@@ -61,18 +61,19 @@ class AclConfig(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of `admin.authorization.regex_acl.acls`."""
 
     role: str
+    """The `role` of the token."""
     allowed_endpoints: str = ""
     """A regular expression that starts with `^/kbs` and ends with `$`, for path and query as they were sent."""
 
 
 class RegexAclConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[admin.authorization.regex_acl]`."""
+    """`[admin.authorization.regex_acl]`: by paths."""
 
     acls: list[AclConfig] = []
 
 
 class AuthorizationConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`[admin.authorization]`."""
+    """`[admin.authorization]`: what a role may do."""
 
     regex_acl: RegexAclConfig | None = None
 
@@ -87,5 +88,6 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
     }
 
     authorization_mode: AuthorizationMode
+    """Everybody, nobody, or who proves it by `authentication` and is let through by `authorization`."""
     authentication: AuthenticationConfig = AuthenticationConfig()
     authorization: AuthorizationConfig = AuthorizationConfig()
