@@ -5,10 +5,7 @@ Access rules see the request's path and query as they were sent; the token is th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-from attestack_common.logs import get_logger
-from trustee_core.token_trust import AuthorizationMode
+from typing import TYPE_CHECKING
 
 from key_broker_service.credentials import bearer_token
 
@@ -16,8 +13,6 @@ if TYPE_CHECKING:
     from attestack_common.clock import Clock
     from attestack_common.http_server import Request
     from trustee_core.token_trust import AdminIdentity, Administrators
-
-_LOG: Final = get_logger("kbs.admin")
 
 
 class Admin:
@@ -27,18 +22,7 @@ class Admin:
         self._administrators = administrators
         self._clock = clock
 
-    @property
-    def everyone(self) -> bool:
-        """Whether nobody has to prove to be an administrator."""
-        return self._administrators.mode is AuthorizationMode.INSECURE_ALLOW_ALL
-
     def require(self, request: Request) -> AdminIdentity:
         """Let an administrator pass. Raises AdminDeniedError, whose message is the text that upstream sends."""
         uri = request.raw_target.decode("latin-1")
         return self._administrators.require_allowed(bearer_token(request), uri, self._clock())
-
-    def warn(self, *, on_loopback: bool) -> None:
-        """Say at the start that everyone is an administrator, where that is so."""
-        if self.everyone:
-            reach = "on this machine" if on_loopback else "who can reach this broker"
-            _LOG.warning(f"INSECURE: everyone {reach} may change secrets and policies ([admin] InsecureAllowAll)")

@@ -10,6 +10,7 @@ What was opened is closed in the reverse order, whatever stopped the broker. Eve
 from __future__ import annotations
 
 import os
+import re
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -28,7 +29,7 @@ from trustee_core.token_trust import Administrators, HttpGet, TokenVerifier, htt
 from trustee_core.token_trust.keys import key_from_jwk
 from trustee_core.token_trust.verifier import OWN_KEY
 
-from key_broker_service import resource_policy, sample_gate, sessions
+from key_broker_service import resource_policy, sessions, switches
 from key_broker_service.admin import Admin
 from key_broker_service.api import Api
 from key_broker_service.bounded_backend import BoundedBackend
@@ -44,10 +45,11 @@ from key_broker_service.sessions import Sessions
 from key_broker_service.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator
 
     from attestack_common.clock import Clock
     from attestation_service.service import BuiltInAttestationService
+    from msgspec import Struct
     from trustee_core.policy.contract import PolicyEngine
     from trustee_core.storage.contract import StorageBackend
 
@@ -73,19 +75,6 @@ async def broker(
         yield await parts.api()
 
 
-def sample_evidence_allowed(config: KbsConfig, environment: Mapping[str, str]) -> bool:
-    """Whether a switch opens the sample gate; says so in the log."""
-    if not config.insecure_sample_evidence and environment.get(sample_gate.ENVIRONMENT) != "1":
-        return False
-    _LOG.warning(f"INSECURE: secrets are released on sample evidence, which proves nothing ({sample_gate.SWITCH})")
-    return True
-
-
-def sample_reference_values_allowed(config: KbsConfig, admin: Admin) -> bool:
-    """Whether the `sample` extractor may be used: by an authenticated administrator, on loopback, or by its switch."""
-    return config.insecure_sample_reference_values or config.http_server.on_loopback or not admin.everyone
-
-
 def _with_own_reference_values(service: BuiltInService, main_storage: str) -> BuiltInService:
     """Keep reference values in the main storage where only the policies were given another one."""
     rvps = service.rvps_config
@@ -109,9 +98,11 @@ class _Parts:
     backends: dict[str, StorageBackend] = field(default_factory=dict)
 
     async def api(self) -> Api:
+        for switch, meaning in switches.in_force(self.config, os.environ).items():
+            _LOG.warning(f"INSECURE: {meaning} ({switch})")
         self.storage()
         admin = await self._admin()
-        service = await self._attestation_service(admin)
+        service = await self._attestation_service()
         backend = BoundedBackend(service)
         policy = await self._resource_policy()
         gates = Gates(
@@ -119,7 +110,7 @@ class _Parts:
             await self._sessions(),
             await self._tokens(service),
             policy,
-            insecure_sample_evidence=sample_evidence_allowed(self.config, os.environ),
+            insecure_sample_evidence=switches.sample_evidence_allowed(self.config, os.environ),
         )
         plugins = await open_plugins(
             self.config.plugins,
@@ -150,14 +141,12 @@ class _Parts:
     async def _admin(self) -> Admin:
         with self._named("admin"):
             administrators = await Administrators.load(self.config.admin, http_get=self.http_get)
-        admin = Admin(administrators, self.clock)
-        admin.warn(on_loopback=self.config.http_server.on_loopback)
-        return admin
+        return Admin(administrators, self.clock)
 
-    async def _attestation_service(self, admin: Admin) -> BuiltInAttestationService:
+    async def _attestation_service(self) -> BuiltInAttestationService:
         config = self.config.attestation_service
         assert isinstance(config, BuiltInService)  # noqa: S101  # `checked` has seen to it
-        with self._named("attestation_service"):
+        with self._named("attestation_service", BuiltInService):
             service = await attestation_assembly.create(
                 _with_own_reference_values(config, self.config.storage_backend.storage_type),
                 self.storage(config.storage_type, "attestation_service.storage_type"),
@@ -166,7 +155,7 @@ class _Parts:
                 strict=self.strict,
                 engine=self.engine,
                 clock=self.clock,
-                allow_sample_reference_values=sample_reference_values_allowed(self.config, admin),
+                allow_sample_reference_values=switches.sample_reference_values_allowed(self.config),
             )
         self.opened.push_async_callback(service.close)
         return service
@@ -190,12 +179,14 @@ class _Parts:
         return await Sessions.open(backend.namespace(sessions.NAMESPACE), self.clock, lifetime)
 
     @contextmanager
-    def _named(self, key: str) -> Iterator[None]:
-        """Put the file, and the key where it is not named yet, in front of what is wrong with the configuration."""
+    def _named(self, key: str, table: type[Struct] | None = None) -> Iterator[None]:
+        """Put the file and the key, where they are not named yet, in front of what is wrong with a configuration."""
         try:
             yield
         except ConfigError as error:
-            if error.message.startswith(self.source):
-                raise
-            text = error.message if error.message.lstrip("[").startswith(key) else f"{key}: {error.message}"
+            text = error.message.removeprefix(f"{self.source}: ")
+            if re.split("[^a-z_]", text)[0] in (table.__struct_fields__ if table else ()):
+                text = f"{key}.{text}"
+            elif not text.lstrip("[").startswith(key):
+                text = f"{key}: {text}"
             raise ConfigError(f"{self.source}: {text}", code=error.code, advice=error.advice) from None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from key_broker_service.admin import Admin
-from trustee_core.token_trust import AdminConfig, Administrators, AuthorizationMode
 
 from tests.conformance.recordings import Step, http_recording
-from tests.unit.key_broker_service.fakes import Now, request
+from tests.unit.key_broker_service.fakes import request
 from tests.unit.key_broker_service.inprocess import running
 
 if TYPE_CHECKING:
@@ -71,19 +68,6 @@ async def test_a_granted_administrator_stands_in_the_record(tmp_path: Path) -> N
         token = step.request.headers.get("authorization") or ""
         await broker.ask("POST", "resource/default/key/1", b"x", authorization=token)
         assert [(record.granted, record.identity) for record in records] == [(True, "admin")]
-
-
-@pytest.mark.parametrize(("mode", "everyone"), [("InsecureAllowAll", True), ("DenyAll", False)])
-@pytest.mark.parametrize(("on_loopback", "reach"), [(True, "on this machine"), (False, "who can reach this broker")])
-async def test_it_is_said_when_everyone_is_an_administrator(
-    caplog: pytest.LogCaptureFixture, mode: str, reach: str, *, everyone: bool, on_loopback: bool
-) -> None:
-    config = AdminConfig(authorization_mode=AuthorizationMode(mode))
-    admin = Admin(await Administrators.load(config), Now())
-    assert admin.everyone is everyone
-    with caplog.at_level(logging.WARNING):
-        admin.warn(on_loopback=on_loopback)
-    assert (f"INSECURE: everyone {reach}" in caplog.text) is everyone
 
 
 async def test_access_rules_see_the_target_as_it_was_sent(tmp_path: Path) -> None:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import base64
-import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from attestack_common.errors import AttestackError, ConfigError
-from key_broker_service.assembly import sample_evidence_allowed, sample_reference_values_allowed
 from key_broker_service.resource_policy import default_policy
 from trustee_core.storage.contract import StorageCorruptError
 from trustee_core.storage.local_fs import open_backend
 
 from tests.unit.key_broker_service.fakes import code, variant
-from tests.unit.key_broker_service.inprocess import Guest, config, running
+from tests.unit.key_broker_service.inprocess import Guest, running
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ENVIRONMENT = "ATTESTACK_INSECURE_SAMPLE_EVIDENCE"
 
 
 def local_fs(folder: Path) -> dict[str, Any]:
@@ -95,14 +91,14 @@ async def test_the_tokens_of_the_service_inside_are_trusted_without_a_word() -> 
     [
         ({"storage_backend": {"storage_type": "nosuch"}}, "storage_backend: unknown storage_type `nosuch`"),
         ({"storage_backend": {"storage_type": "Redis"}}, "storage_backend: storage_type Redis is not available"),
-        ({"session_storage_type": "LocalJson"}, "session_storage_type: storage_type LocalJson is not available"),
+        ({"session_storage_type": "Redis"}, "session_storage_type: storage_type Redis is not available"),
         (
             {"attestation_service": {"type": "coco_as_builtin", "storage_type": "Postgres"}},
             "attestation_service.storage_type: storage_type Postgres is not available",
         ),
         (
             {"attestation_service": {"type": "coco_as_builtin", "rvps_config": {"type": "GrpcRemote"}}},
-            "rvps_config.type: GrpcRemote is not offered",
+            "attestation_service.rvps_config.type: GrpcRemote is not offered",
         ),
         (
             {
@@ -111,7 +107,7 @@ async def test_the_tokens_of_the_service_inside_are_trusted_without_a_word() -> 
                     "attestation_token_broker": {"signer": {"key_path": "/nosuch/key.pem"}},
                 }
             },
-            "attestation_service: /nosuch/key.pem: cannot be read",
+            "attestation_service.attestation_token_broker.signer.key_path: /nosuch/key.pem: cannot be read",
         ),
         ({"attestation_token": {"trusted_certs_paths": ["/nosuch/ca.pem"]}}, "attestation_token: /nosuch/ca.pem"),
         ({"admin": {"authorization_mode": "AuthenticatedAuthorization"}}, "admin.authentication.bearer_jwt"),
@@ -129,45 +125,3 @@ async def test_a_sealing_key_that_is_none_stops_the_start(tmp_path: Path) -> Non
     await backend.namespace("kbs_protocol_session").put("session-key", b"short")
     await backend.close()
     assert isinstance(await refusal(storage_backend=local_fs(tmp_path)), StorageCorruptError)
-
-
-@pytest.mark.parametrize(
-    ("switch", "environment", "allowed"),
-    [
-        (False, {}, False),
-        (False, {ENVIRONMENT: ""}, False),
-        (False, {ENVIRONMENT: "true"}, False),
-        (False, {ENVIRONMENT: "0"}, False),
-        (False, {ENVIRONMENT: "1"}, True),
-        (True, {}, True),
-        (True, {ENVIRONMENT: "0"}, True),
-    ],
-)
-def test_a11_the_sample_gate_opens_by_its_switch_alone_and_says_so(
-    caplog: pytest.LogCaptureFixture, environment: dict[str, str], *, switch: bool, allowed: bool
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        assert sample_evidence_allowed(config(insecure_sample_evidence=switch), environment) is allowed
-    assert ("INSECURE: secrets are released on sample evidence" in caplog.text) is allowed
-
-
-class _Admin:
-    def __init__(self, *, everyone: bool) -> None:
-        self.everyone = everyone
-
-
-@pytest.mark.parametrize(
-    ("everyone", "socket", "switch", "allowed"),
-    [
-        (True, "127.0.0.1:8080", False, True),
-        (True, "0.0.0.0:8080", False, False),
-        (True, "0.0.0.0:8080", True, True),
-        (False, "0.0.0.0:8080", False, True),
-    ],
-)
-def test_a28_the_sample_extractor_needs_an_administrator_loopback_or_its_switch(
-    socket: str, *, everyone: bool, switch: bool, allowed: bool
-) -> None:
-    http = {"insecure_http": True, "sockets": [socket]}
-    chosen = config(http_server=http, insecure_sample_reference_values=switch)
-    assert sample_reference_values_allowed(chosen, _Admin(everyone=everyone)) is allowed  # type: ignore[arg-type]
