@@ -30,9 +30,10 @@ class Replay:
 
     port: int
     host: str = "127.0.0.1"
+    tokens: dict[str, str] = field(default_factory=dict)
+    """Fresh tokens by recorded ones."""
     _nonces: dict[str, str] = field(default_factory=dict)
     _cookies: dict[str, str] = field(default_factory=dict)
-    _tokens: dict[str, str] = field(default_factory=dict)
 
     def ask(self, step: Step) -> Response:
         """Send one recorded request, made fresh, and remember what its answer brought."""
@@ -57,7 +58,7 @@ class Replay:
         then, now = session_cookie(recorded), session_cookie(fresh)
         if then and now:
             self._cookies[then] = now
-        for name, known in (("nonce", self._nonces), ("token", self._tokens)):
+        for name, known in (("nonce", self._nonces), ("token", self.tokens)):
             then, now = member(recorded, name), member(fresh, name)
             if then and now:
                 known[then] = now
@@ -79,8 +80,8 @@ class Replay:
         def alike(recorded: str) -> int:
             return sum(len(old) for part, old in zip(parts, recorded.split("."), strict=True) if part == old)
 
-        nearest = max(self._tokens, key=alike)
-        pairs = zip(parts, nearest.split("."), self._tokens[nearest].split("."), strict=True)
+        nearest = max(self.tokens, key=alike)
+        pairs = zip(parts, nearest.split("."), self.tokens[nearest].split("."), strict=True)
         return ".".join(_part(*each) for each in pairs)
 
     def _fresh_body(self, body: bytes) -> bytes:
@@ -100,7 +101,8 @@ class Replay:
         _rebind(evidence["primary_evidence"], runtime | bound, fresh | {"additional-evidence": additional})
         evidence["additional_evidence"] = additional
         message["runtime-data"] = fresh
-        return json.dumps(message).encode()
+        compact = b'": ' not in body
+        return json.dumps(message, separators=(",", ":") if compact else None).encode()
 
 
 def session_cookie(response: Response) -> str | None:

@@ -52,16 +52,14 @@ name = "resource"
 storage_backend_type = "kvstorage"
 """
 
+REFUSED_ID: Final = (
+    "status 200 -> 401; body b'' -> b'"
+    '{"type":"https://github.com/confidential-containers/kbs/errors/AttestationError",'
+    '"detail":"Attestation error: Set Attestation Policy failed '
+    "(ids are letters, digits, `_`, `-` and, behind the first character, dots) [POLICY-ID]\"}'"
+)
 DIVERGENCES: Final[dict[tuple[str, int], tuple[str, str]]] = {
-    ("attestation-policy", 3): (
-        (
-            "status 200 -> 401; body b'' -> b'"
-            '{"type":"https://github.com/confidential-containers/kbs/errors/AttestationError",'
-            '"detail":"Attestation error: Set Attestation Policy failed '
-            "(ids are letters, digits, `_`, `-` and, behind the first character, dots) [POLICY-ID]\"}'"
-        ),
-        "an attestation policy is stored under the id `../x`",
-    ),
+    ("attestation-policy", 3): (REFUSED_ID, "an attestation policy is stored under the id `../x`"),
     ("metrics", 0): ("headers content-type", "`/metrics` has no `Content-Type`"),
 }
 """By case and step: what differs (as `differences` says it), and where docs/differences.d/kbs.md says why."""
