@@ -97,7 +97,7 @@ class Attested:
 
     def to_json(self) -> bytes:
         """Encode compactly."""
-        timeout = datetime.fromtimestamp(self.expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        timeout = _moment(self.expires)
         members = {"token": self.token, "id": self.session_id, "timeout": timeout, "request": self.request}
         return compact_json({"Attested": members})
 
@@ -107,13 +107,13 @@ class Attested:
         try:
             members = parse_json(record)["Attested"]
             token, session_id, request = (_text(members[name]) for name in ("token", "id", "request"))
-            expires = datetime.fromisoformat(_text(members["timeout"]))
-        except (EncodingError, KeyError, TypeError, ValueError):
+            expires = _seconds(_text(members["timeout"]))
+        except (EncodingError, KeyError, TypeError, ValueError, OverflowError):
             raise StorageCorruptError(
                 f"a record of the namespace {NAMESPACE} is not one of an attested session",
                 advice="delete the record; its guest attests again",
             ) from None
-        return cls(session_id, token, request, int(expires.timestamp()))
+        return cls(session_id, token, request, expires)
 
 
 class Sealer:
@@ -225,6 +225,16 @@ def repeated(attested: Attested, body: bytes) -> str:
 
 def _digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _seconds(moment: str) -> int:
+    seconds = int(datetime.fromisoformat(moment).astimezone(UTC).timestamp())
+    _moment(seconds)  # a moment that cannot be written again is none
+    return seconds
 
 
 def _text(value: Any) -> str:  # noqa: ANN401  # a member of a stored record
