@@ -47,18 +47,18 @@ class OperatorRoutes:
 
     async def set_attestation_policy(self, request: Request, _segments: Sequence[str]) -> Response:
         """Store an attestation policy. Raises AdminAccessError, SetPolicyRefusedError."""
-        self._require_admin(request, "attestation-policy")
+        administrator = self._require_admin(request, "attestation-policy")
         policy_id, policy = _attestation_policy(request.body)
         try:
             await self._backend.set_policy(policy_id, policy)
         except AttestationServiceError as error:
             raise SetPolicyRefusedError(code=error.code, advice=error.advice, why=error.message) from error
-        _LOG.info("attestation policy set", policy_id=policy_id)
+        _LOG.info("attestation policy set", policy_id=policy_id, administrator=administrator)
         return Response()
 
     async def register_reference_value(self, request: Request, _segments: Sequence[str]) -> Response:
         """Pass a registration message on. Raises AdminAccessError, ReferenceValueError."""
-        self._require_admin(request, "reference-value")
+        administrator = self._require_admin(request, "reference-value")
         try:
             message = request.body.decode("utf-8")
         except UnicodeDecodeError:
@@ -69,7 +69,7 @@ class OperatorRoutes:
             await self._backend.register_reference_value(message)
         except AttestationServiceError as error:
             raise ReferenceValueError(_REGISTER, code=error.code, advice=error.advice, why=error.message) from error
-        _LOG.info("reference values registered")
+        _LOG.info("reference values registered", administrator=administrator)
         return Response(content_type=JSON)
 
     async def query_reference_value(self, request: Request, segments: Sequence[str]) -> Response:
@@ -93,9 +93,9 @@ class OperatorRoutes:
 
     async def set_resource_policy(self, request: Request, _segments: Sequence[str]) -> Response:
         """Store the resource policy. Raises AdminAccessError, ParsePolicyError, PolicyEngineError."""
-        self._require_admin(request, "resource-policy")
+        administrator = self._require_admin(request, "resource-policy")
         await self._resource_policy.replace(request.body)
-        _LOG.info("resource policy set")
+        _LOG.info("resource policy set", administrator=administrator)
         return Response()
 
     async def list_resource_policies(self, request: Request, _segments: Sequence[str]) -> Response:
@@ -103,11 +103,13 @@ class OperatorRoutes:
         self._require_admin(request, "resource-policy")
         return Response(200, compact_json(await self._resource_policy.ids()), JSON)
 
-    def _require_admin(self, request: Request, endpoint: str) -> None:
+    def _require_admin(self, request: Request, endpoint: str) -> str:
+        """Return who the administrator is, for the log; empty where nobody has to prove to be one."""
         try:
-            self._admin.require(request)
+            identity = self._admin.require(request)
         except AdminDeniedError as error:
             raise AdminAccessError(f"{endpoint}: {error.message}", code=error.code, advice=error.advice) from error
+        return identity.subject or identity.role
 
 
 def _attestation_policy(body: bytes) -> tuple[str, str]:

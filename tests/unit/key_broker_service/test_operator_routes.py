@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attestack_common.logs.lines import TextFormatter
 from attestation_service.errors import AttestationServiceError
 from key_broker_service.errors import (
     AdminAccessError,
@@ -15,7 +17,7 @@ from key_broker_service.errors import (
     SetPolicyRefusedError,
 )
 from key_broker_service.operator_routes import OperatorRoutes
-from trustee_core.token_trust import AdminDeniedError
+from trustee_core.token_trust import AdminDeniedError, AdminIdentity
 
 from tests.unit.key_broker_service.fakes import FakeBackend, request
 
@@ -30,9 +32,10 @@ class FakeAdmin:
     def __init__(self) -> None:
         self.refusal: AdminDeniedError | None = None
 
-    def require(self, _request: Any) -> None:
+    def require(self, _request: Any) -> AdminIdentity:
         if self.refusal is not None:
             raise self.refusal
+        return AdminIdentity("admin", "issuer", "jane")
 
 
 class FakePolicy:
@@ -159,3 +162,15 @@ async def test_the_resource_policy_is_set_and_listed(operator: Operator) -> None
     assert operator.policy.bodies == [body]
     response = await operator.call("list_resource_policies")
     assert (response.body, response.content_type) == (b'["resource-policy"]', "application/json")
+
+
+async def test_the_log_says_who_changed_what(operator: Operator, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        await operator.call("set_attestation_policy", {"policy_id": "default_cpu", "policy": "eA"})
+        await operator.call("register_reference_value", b"{}")
+        await operator.call("set_resource_policy", b"{}")
+    assert [TextFormatter().format(record).partition("operator: ")[2] for record in caplog.records] == [
+        "attestation policy set policy_id=default_cpu administrator=jane",
+        "reference values registered administrator=jane",
+        "resource policy set administrator=jane",
+    ]
