@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import resource
-import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from attestack_common.errors import ConfigError
 from attestack_common.http_server.application import asgi_app
 from attestack_common.http_server.messages import Handler, Limits
+from attestack_common.listening import bind, connections, name_of
 from attestack_common.logs import get_logger
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from uvicorn.server import ServerState
 
@@ -31,7 +28,7 @@ _LAST_SECONDS: Final = 1.0  # for tasks that were cancelled
 
 
 class Server:
-    """An HTTP or HTTPS server on one or more addresses."""
+    """An HTTP or HTTPS server on one or more addresses; on none, it serves the connections that `protocol` is for."""
 
     def __init__(
         self,
@@ -49,6 +46,7 @@ class Server:
         self._limits = limits
         self._listeners: list[asyncio.AbstractServer] = []
         self._state: ServerState | None = None
+        self._new_protocol: Callable[[], asyncio.Protocol] | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._stopped = asyncio.Event()
 
@@ -60,7 +58,7 @@ class Server:
         from attestack_common.http_server.protocol import EdgeProtocol  # noqa: PLC0415
 
         loop = asyncio.get_running_loop()
-        limits = replace(self._limits, max_connections=_connections(self._limits.max_connections))
+        limits = replace(self._limits, max_connections=connections(self._limits.max_connections))
         config = Config(
             self._application(limits),
             http=EdgeProtocol,
@@ -73,24 +71,34 @@ class Server:
         )
         config.load()
         state = ServerState()
+
+        def new_protocol() -> EdgeProtocol:
+            return EdgeProtocol(config, state, limits, loop)
+
         with contextlib.ExitStack() as opened:
-            bound = [opened.enter_context(_bind(address)) for address in self._sockets]
+            bound = [opened.enter_context(bind(address)) for address in self._sockets]
             for listener in bound:
                 self._listeners.append(
                     await loop.create_server(
-                        lambda: EdgeProtocol(config, state, limits, loop),
+                        new_protocol,
                         sock=listener,
                         ssl=self._tls,
                         ssl_handshake_timeout=limits.head_seconds if self._tls else None,
                         backlog=_BACKLOG,
                     )
                 )
-            self.addresses = [_name(listener) for listener in bound]
+            self.addresses = [name_of(listener) for listener in bound]
             opened.pop_all()
-        self._state = state
+        self._state, self._new_protocol = state, new_protocol
         self._update_date(state)
-        _LOG.info("listening", addresses=", ".join(self.addresses), tls=self._tls is not None)
+        if bound:
+            _LOG.info("listening", addresses=", ".join(self.addresses), tls=self._tls is not None)
         return self.addresses
+
+    def protocol(self) -> asyncio.Protocol:
+        """Return the protocol of a connection that somebody else accepted. Not before `start`."""
+        assert self._new_protocol is not None  # noqa: S101  # a mistake of the caller
+        return self._new_protocol()
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
         """Take no more connections, let running requests end for `grace_seconds`, then end them."""
@@ -147,46 +155,3 @@ class Server:
 
         state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
         self._tick = asyncio.get_running_loop().call_later(1.0, self._update_date, state)
-
-
-def _connections(wanted: int) -> int:
-    """Leave a quarter of the file descriptors to everything that is not a connection."""
-    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return wanted if descriptors == resource.RLIM_INFINITY else max(1, min(wanted, descriptors * 3 // 4))
-
-
-def _bind(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    family = socket.AF_INET6 if bracketed else socket.AF_INET
-    try:
-        socket.inet_pton(family, host[1:-1] if bracketed else host)
-    except OSError:
-        host = ""
-    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:  # noqa: PLR2004  # the last port
-        raise ConfigError(
-            f"{address!r} is not an address to listen on",
-            code="LISTEN-ADDRESS",
-            advice="write IP:PORT, for example 127.0.0.1:8080 or [::1]:8080",
-        )
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if bracketed:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind((host[1:-1] if bracketed else host, int(port)))
-    except OSError as error:
-        listener.close()
-        taken = error.errno == errno.EADDRINUSE
-        raise ConfigError(
-            f"cannot listen on {address}: {error.strerror}",
-            code="LISTEN",
-            advice="another program has this port: stop it, or choose another" if taken else "",
-        ) from None
-    listener.setblocking(False)  # noqa: FBT003  # the name of the method says what it is
-    return listener
-
-
-def _name(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
