@@ -24,10 +24,14 @@ CALLS: Final = 20
 
 
 class Bystanders:
-    """Callers on two connections, who call as fast as they get answers until they are told to stop."""
+    """Callers on two connections, who call as fast as they get answers until they are told to stop.
 
-    def __init__(self, address: str) -> None:
+    Each connection also has a call in flight all the time, which must be answered in the end.
+    """
+
+    def __init__(self, address: str, gate: Gate) -> None:
         self.address = address
+        self.gate = gate
         self.answered = [0] * CALLERS
         self.stop = False
 
@@ -37,23 +41,27 @@ class Bystanders:
 
     async def run(self) -> None:
         async with await Client.connect(self.address) as one, await Client.connect(self.address) as two:
-            await asyncio.gather(*(self._call((one, two)[number % 2], number) for number in range(CALLERS)))
+            callers = (self._call((one, two)[number % 2], number) for number in range(CALLERS))
+            await asyncio.gather(self._wait(one), self._wait(two), *callers)
+
+    async def _wait(self, client: Client) -> None:
+        assert await client.call("try.Service", "Hold", b"patience", timeout=60) == b"patience"
 
     async def _call(self, client: Client, number: int) -> None:
         while not self.stop:
             payload = number.to_bytes(2, "big") + self.answered[number].to_bytes(4, "big") * 64
             assert await client.call("try.Service", "Echo", payload, timeout=60) == payload
             self.answered[number] += 1
+        self.gate.open.set()
 
 
-async def harass(address: str, vandals: Iterable[Vandal]) -> None:
+async def harass(bystanders: Bystanders, vandals: Iterable[Vandal]) -> None:
     """Let vandals do it again and again, all at once, until every bystander has made its calls in the midst of it."""
-    bystanders = Bystanders(address)
 
     async def again(vandal: Vandal) -> None:
         while not bystanders.content:
             assert not calling.done(), "a call of a bystander failed"
-            assert [code_of(answer) for answer in await vandal(address)] == VANDALS[vandal]
+            assert [code_of(answer) for answer in await vandal(bystanders.address)] == VANDALS[vandal]
 
     calling = asyncio.create_task(bystanders.run())
     try:
@@ -64,10 +72,11 @@ async def harass(address: str, vandals: Iterable[Vandal]) -> None:
 
 
 @pytest.fixture
-async def address() -> AsyncIterator[str]:
-    services = [Service("try.Service", methods(Wait=Gate()))]
+async def bystanders() -> AsyncIterator[Bystanders]:
+    gate = Gate()
+    services = [Service("try.Service", methods(Wait=Gate(), Hold=gate))]
     async with Server(services, drain_seconds=5, error_text=lambda error: f"{error.message} [{error.code}]") as server:
-        yield str(await server.start(some_address()))
+        yield Bystanders(str(await server.start(some_address())), gate)
 
 
 def code_of(answer: bytes) -> str:
@@ -79,11 +88,11 @@ def code_of(answer: bytes) -> str:
 
 
 @pytest.mark.parametrize("vandal", VANDALS, ids=lambda vandal: vandal.__name__)
-async def test_a24_a_vandal_is_refused_and_disturbs_nobody(vandal: Vandal, address: str) -> None:
-    await harass(address, [vandal])
+async def test_a24_a_vandal_is_refused_and_disturbs_nobody(vandal: Vandal, bystanders: Bystanders) -> None:
+    await harass(bystanders, [vandal])
 
 
-async def test_a24_all_vandals_at_once_disturb_nobody(address: str) -> None:
-    await harass(address, VANDALS)
-    async with raw_peer(address) as peer:
+async def test_a24_all_vandals_at_once_disturb_nobody(bystanders: Bystanders) -> None:
+    await harass(bystanders, VANDALS)
+    async with raw_peer(bystanders.address) as peer:
         assert await peer.ask(request(1, payload=b"served")) == success(1, b"served")
