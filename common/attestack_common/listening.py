@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import resource
 import socket
 
@@ -54,3 +55,13 @@ def connections(wanted: int, *, descriptors_each: int = 1) -> int:
     if descriptors == resource.RLIM_INFINITY:
         return wanted
     return max(1, min(wanted, descriptors * 3 // 4 // descriptors_each))
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an `IP:PORT` is on one of this machine's own addresses; a name is not."""
+    try:
+        host = ipaddress.ip_address(address.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return False
+    mapped = getattr(host, "ipv4_mapped", None)
+    return host.is_loopback or (mapped is not None and mapped.is_loopback)
