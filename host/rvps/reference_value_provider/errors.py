@@ -6,6 +6,8 @@
     │   ├── UnknownExtractorError    no extractor for the type of the payload
     │   ├── SampleRefusedError       the sample extractor, where anyone could have sent the message
     │   └── PayloadError             not what its extractor reads: RVPS-BASE64, RVPS-PAYLOAD, RVPS-VALUES, RVPS-VALUE
+    ├── RemoteError                  another RVPS refused, or its answer is none: RVPS-REMOTE, RVPS-REMOTE-ANSWER
+    │   └── UnreachableError         it did not answer: RVPS-UNREACHABLE, RVPS-TIMEOUT
     ├── RecordError                  a stored record that cannot be read; it is kept, and never served
     └── ExtractorLoadError           an extractor that is installed and does not load
 
@@ -52,6 +54,18 @@ class PayloadError(RegistrationError):
     """A payload that is not what its extractor reads, or has values that are not kept."""
 
     default_code = "RVPS-PAYLOAD"
+
+
+class RemoteError(ReferenceValueError):
+    """Another RVPS refused, or gave an answer that is none. The code is that of the other side where it sends one."""
+
+    default_code = "RVPS-REMOTE"
+
+
+class UnreachableError(RemoteError):
+    """Another RVPS did not answer."""
+
+    default_code = "RVPS-UNREACHABLE"
 
 
 class RecordError(ReferenceValueError):

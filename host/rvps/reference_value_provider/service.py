@@ -122,11 +122,7 @@ class ReferenceValueProvider:
                 advice=f"use one of {', '.join(sorted(self._extractors))}",
             )
         if extractor.believes_anyone and not self._allow_sample:
-            raise SampleRefusedError(
-                f"the {extractor.type} extractor believes whatever it is sent, and anyone could have sent this",
-                advice="register as an authenticated administrator or on loopback, "
-                "or set insecure_sample_reference_values = true",
-            )
+            raise refused_sample(extractor)
         return extractor.extract(message.payload)
 
     def _parsed(self, reference_value_id: str, data: bytes) -> Record:
@@ -139,6 +135,15 @@ class ReferenceValueProvider:
                 self._remembered.clear()
             self._remembered[reference_value_id] = (data, record)
         return record
+
+
+def refused_sample(extractor: Extractor) -> SampleRefusedError:
+    """Return the refusal of an extractor that believes anyone, where anyone could have sent the message."""
+    return SampleRefusedError(
+        f"the {extractor.type} extractor believes whatever it is sent, and anyone could have sent this",
+        advice="register as an authenticated administrator or on loopback, "
+        "or set insecure_sample_reference_values = true",
+    )
 
 
 def _check(values: Mapping[str, Any]) -> None:
