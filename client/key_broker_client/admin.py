@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from attestation_protocol.encoding import b64std_encode, b64url_encode, compact_json
+from attestation_protocol.errors import ErrorInformation, MessageError, advice_of, code_of
 
 from key_broker_client.errors import BrokerAnswerError
 
 if TYPE_CHECKING:
     from attestation_protocol.resource_uri import ResourcePath
 
-    from key_broker_client.transport import Transport
+    from key_broker_client.transport import Answer, Transport
 
 ADMIN_USER_AGENT: Final = "kbs-client/0.1.0"
 REFERENCE_VALUE_VERSION: Final = "0.1.0"
+MAX_SHOWN: Final = 4096
+"""Bytes of a refusal that are shown."""
 _OK: Final = 200
 
 
@@ -44,9 +49,8 @@ class AdminClient:
 
     async def get_reference_value(self, reference_value_id: str) -> str:
         """Return the JSON text of a reference value. Raises BrokerError."""
-        from urllib.parse import quote  # noqa: PLC0415  # only here
-
-        return (await self._send("GET", f"reference-value/{quote(reference_value_id)}")).decode("utf-8", "replace")
+        path = "/".join(_segment(segment) for segment in reference_value_id.split("/"))
+        return (await self._send("GET", f"reference-value/{path}")).decode("utf-8", "replace")
 
     async def set_sample_reference_value(self, name: str, value: Any) -> None:  # noqa: ANN401  # any JSON value
         """Register one value through the `sample` extractor. Raises BrokerError."""
@@ -63,11 +67,29 @@ class AdminClient:
             headers["content-type"] = "application/octet-stream"
         answer = await self._transport.send(method, f"/kbs/v0/{target}", body=body, headers=headers)
         if answer.status != _OK:
-            text = answer.body.decode("utf-8", "replace")
-            raise BrokerAnswerError(
-                f'Request Failed, Response: "{text}"',
-                status=answer.status,
-                code="ADMIN-REFUSED",
-                advice="check the administrator's token and role, and what the answer says",
-            )
+            raise _refused(answer)
         return answer.body
+
+
+def quoted(text: str) -> str:
+    """Put a peer's text into double quotes, with nothing in it that drives a terminal."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _segment(segment: str) -> str:
+    """Encode a segment of a path, dot segments too: URL libraries fold those."""
+    return quote(segment) if segment.strip(".") else segment.replace(".", "%2E")
+
+
+def _refused(answer: Answer) -> BrokerAnswerError:
+    text = answer.body[:MAX_SHOWN].decode("utf-8", "replace")
+    try:
+        detail = ErrorInformation.parse(answer.body).detail
+    except MessageError:
+        detail = ""
+    return BrokerAnswerError(
+        f"Request Failed, Response: {quoted(text)}",
+        status=answer.status,
+        code=code_of(detail) or "ADMIN-REFUSED",
+        advice=advice_of(detail) or "check the administrator's token and role, and what the answer says",
+    )

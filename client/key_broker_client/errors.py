@@ -1,7 +1,9 @@
 """Errors of the client.
 
     BrokerError                        base
+    ├── BrokerSettingsError            nothing can be sent: the URL, the root, the proxy or the credential is of no use
     ├── BrokerUnreachableError         no answer came: refused, reset, name or certificate wrong, time over
+    ├── TooLateError                   evidence or a token, which the broker does not make, did not come in time
     ├── BrokerAnswerError              an answer came that is not of the protocol
     └── BrokerRefusedError             the broker answered with an error document
         ├── HandshakeRefusedError      it refused the handshake: its version, the evidence, the nonce
@@ -9,7 +11,7 @@
         ├── AccessDeniedError          its policy denies the resource
         └── ResourceUnavailableError   it has no such resource or plugin, or could not serve it
 
-Attesting again can help after UnauthorizedError only.
+Attesting again can help after UnauthorizedError only. No message shows what was sent: it holds credentials.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from attestack_common.errors import AttestackError
-from attestation_protocol.errors import advice_of
+from attestation_protocol.errors import advice_of, text_of
 
 if TYPE_CHECKING:
     from attestation_protocol.errors import ErrorInformation
@@ -29,10 +31,22 @@ class BrokerError(AttestackError):
     default_code = "BROKER"
 
 
+class BrokerSettingsError(BrokerError):
+    """Nothing can be sent: the URL, the root certificate, the proxy or the credential is of no use."""
+
+    default_code = "BROKER-SETTINGS"
+
+
 class BrokerUnreachableError(BrokerError):
     """No answer came. Trying again may help."""
 
     default_code = "BROKER-UNREACHABLE"
+
+
+class TooLateError(BrokerError):
+    """Evidence or a token, which the broker does not make, did not come in time."""
+
+    default_code = "CLIENT-TIMEOUT"
 
 
 class BrokerAnswerError(BrokerError):
@@ -55,7 +69,7 @@ class BrokerRefusedError(BrokerError):
 
     def __init__(self, message: str, information: ErrorInformation, *, status: int, advice: str = "") -> None:
         said = advice_of(information.detail)
-        super().__init__(f"{message}: {information.detail}", code=information.code, advice=said or advice)
+        super().__init__(f"{message}: {text_of(information.detail)}", code=information.code, advice=said or advice)
         self.information = information
         self.status = status
 

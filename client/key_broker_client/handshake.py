@@ -12,6 +12,7 @@ handshake is used once; the key may outlive it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from attestation_protocol.errors import ErrorInformation, MessageError, TokenFormatError
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from key_broker_client.transport import Answer
 
 SESSION_COOKIE: Final = "kbs-session-id"
+_SESSION: Final = re.compile(rf"{SESSION_COOKIE}=[ -~]{{1,4096}}", re.ASCII)
 _OK: Final = 200
 _REFUSED: Final = range(400, 500)
 
@@ -96,12 +98,9 @@ class Handshake:
 
 
 def session_cookie(set_cookies: tuple[str, ...]) -> str | None:
-    """Find the session in the values of `Set-Cookie`, as it is to be sent back: verbatim."""
-    for value in set_cookies:
-        pair = value.split(";", 1)[0].strip()
-        if pair.startswith(f"{SESSION_COOKIE}="):
-            return pair
-    return None
+    """Find the session in the values of `Set-Cookie`, as it is to be sent back: verbatim. None: there is none."""
+    pairs = (value.split(";", 1)[0].strip() for value in set_cookies)
+    return next((pair for pair in pairs if _SESSION.fullmatch(pair)), None)
 
 
 def _body(answer: Answer, what: str) -> bytes:

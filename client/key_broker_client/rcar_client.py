@@ -8,17 +8,19 @@ broker asks for attestation; a denied or missing resource is not re-attested (th
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Self
+import contextlib
+from typing import TYPE_CHECKING, Final
 
 from attestation_protocol.errors import MessageError
 from attestation_protocol.tee_key import TeeKeyPair
 
-from key_broker_client.errors import BrokerAnswerError, BrokerUnreachableError, UnauthorizedError
+from key_broker_client.errors import BrokerAnswerError, BrokerUnreachableError, TooLateError, UnauthorizedError
 from key_broker_client.handshake import Handshake
 from key_broker_client.resources import fetch_resource
-from key_broker_client.transport import HttpTransport, TransportSettings
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from attestack_common.secret import Secret
     from attestation_protocol.resource_uri import ResourceUri
 
@@ -30,8 +32,8 @@ HANDSHAKE_ATTEMPTS: Final = 5
 RESOURCE_ATTEMPTS: Final = 3
 PAUSE: Final = 1.0
 """Seconds between two attempts at a handshake."""
-EVIDENCE_TIMEOUT: Final = 50.0
-"""Seconds that collecting evidence may take: hardware and its firmware can be slow."""
+EVIDENCE_SECONDS: Final = 100.0
+"""Seconds that collecting all evidence may take: hardware and its firmware can be slow."""
 _SERVER_FAILED: Final = 500
 
 
@@ -46,21 +48,18 @@ class RcarClient:
         key: TeeKeyPair | None = None,
         init_data: str | None = None,
         pause: float = PAUSE,
+        evidence_seconds: float = EVIDENCE_SECONDS,
     ) -> None:
         self._transport = transport
         self._evidence = evidence
         self._key = key or TeeKeyPair.generate()
         self._init_data = init_data
         self._pause = pause
+        self._evidence_seconds = evidence_seconds
         self._cookie: str | None = None
 
-    @classmethod
-    def connect(cls, url: str, evidence: EvidenceProvider, *, key: TeeKeyPair | None = None) -> Self:
-        """Make a client over HTTP with the usual settings."""
-        return cls(HttpTransport(TransportSettings(url)), evidence, key=key)
-
     async def attest(self) -> AttestationToken:
-        """Attest, and return the token. Raises BrokerError."""
+        """Attest, and return the token. Raises BrokerError, and what the provider of evidence raises."""
         for attempt in range(HANDSHAKE_ATTEMPTS):
             if attempt:
                 await asyncio.sleep(self._pause)
@@ -75,7 +74,7 @@ class RcarClient:
         raise AssertionError
 
     async def get_resource(self, uri: ResourceUri) -> Secret:
-        """Fetch a resource, attesting when the broker asks for it. Raises BrokerError."""
+        """Fetch a resource, attesting when the broker asks for it. Raises what `attest` raises."""
         for attempt in range(RESOURCE_ATTEMPTS):
             headers = {"cookie": self._cookie} if self._cookie else {}
             try:
@@ -87,20 +86,20 @@ class RcarClient:
         raise AssertionError
 
     async def _handshake(self) -> AttestationToken:
-        async with asyncio.timeout(EVIDENCE_TIMEOUT):
+        async with self._in_time():
             tee = await self._evidence.tee()
         handshake = Handshake(tee, self._key, self._init_data)
-        json_type = {"content-type": "application/json"}
-        answer = await self._transport.send("POST", "/kbs/v0/auth", body=handshake.request(), headers=json_type)
+        headers = {"content-type": "application/json"}
+        answer = await self._transport.send("POST", "/kbs/v0/auth", body=handshake.request(), headers=headers)
         try:
             handshake.challenged(answer)
-            async with asyncio.timeout(EVIDENCE_TIMEOUT):
+            async with self._in_time():
                 additional = await self._evidence.additional_evidence(handshake.device_report_data)
                 evidence = await self._evidence.evidence(handshake.primary_report_data(additional))
             if handshake.cookie is not None:
-                json_type["cookie"] = handshake.cookie
+                headers["cookie"] = handshake.cookie
             body = handshake.attestation(evidence, additional)
-            answer = await self._transport.send("POST", "/kbs/v0/attest", body=body, headers=json_type)
+            answer = await self._transport.send("POST", "/kbs/v0/attest", body=body, headers=headers)
             token = handshake.attested(answer)
         except MessageError as error:
             raise BrokerAnswerError(
@@ -108,3 +107,15 @@ class RcarClient:
             ) from None
         self._cookie = handshake.cookie
         return token
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._evidence_seconds):
+                yield
+        except TimeoutError:
+            raise TooLateError(
+                f"no evidence came within {self._evidence_seconds:g} s",
+                code="EVIDENCE-TIMEOUT",
+                advice="see the kernel's log for the driver of the platform",
+            ) from None

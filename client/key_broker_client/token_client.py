@@ -8,12 +8,12 @@ by.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
 from attestack_common.clock import system_clock
 
 from key_broker_client.errors import AccessDeniedError, UnauthorizedError
+from key_broker_client.kept_token import KeptToken
 from key_broker_client.resources import fetch_resource
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 RESOURCE_ATTEMPTS: Final = 3
 FRESH_SECONDS: Final = 0.5
 """Seconds during which a denial on a token is taken to be about the guest as it is."""
-TOKEN_TIMEOUT: Final = 50.0
+TOKEN_SECONDS: Final = 50.0
 """Seconds that getting a token may take."""
 
 
 class TokenProvider(Protocol):
     """Gets tokens."""
 
-    async def token(self, *, refused: AttestationToken | None = None) -> AttestationToken:
-        """Return a token; never again the one that was `refused`."""
+    async def token(self, *, refused: str | None = None) -> AttestationToken:
+        """Return a token; never again the one whose fingerprint is `refused`. Raises AttestackError."""
         ...
 
 
@@ -44,17 +44,15 @@ class TokenClient:
 
     def __init__(self, transport: Transport, provider: TokenProvider, *, clock: Clock = system_clock) -> None:
         self._transport = transport
-        self._provider = provider
-        self._clock = clock
-        self._token: AttestationToken | None = None
-        self._got_at = 0.0
-        self._renewal = asyncio.Lock()
+        self._tokens = KeptToken(lambda refused: provider.token(refused=refused), seconds=TOKEN_SECONDS, clock=clock)
 
     async def get_resource(self, uri: ResourceUri) -> Secret:
         """Fetch a resource. Raises BrokerError, and what the provider raises."""
-        refused: AttestationToken | None = None
+        refused: str | None = None
+        checked = False
         for attempt in range(RESOURCE_ATTEMPTS):
-            token, age = await self._usable(refused)
+            token = await self._tokens.token(refused=refused)
+            fresh = self._tokens.age(token) < FRESH_SECONDS
             headers = {"authorization": f"Bearer {token.token.text}"}
             try:
                 return await fetch_resource(self._transport, uri, token.key, headers)
@@ -62,18 +60,13 @@ class TokenClient:
                 if attempt == RESOURCE_ATTEMPTS - 1:
                     raise
             except AccessDeniedError:
-                if age < FRESH_SECONDS or attempt == RESOURCE_ATTEMPTS - 1:
+                if fresh or checked or attempt == RESOURCE_ATTEMPTS - 1:
                     raise
-            refused = token
+                checked = True
+            refused = token.fingerprint
         raise AssertionError
 
-    async def _usable(self, refused: AttestationToken | None) -> tuple[AttestationToken, float]:
-        """Return a token, and how many seconds ago it was got."""
-        async with self._renewal:
-            token = self._token
-            now = self._clock()
-            if token is None or token is refused or not token.usable_at(now):
-                async with asyncio.timeout(TOKEN_TIMEOUT):
-                    token = self._token = await self._provider.token(refused=refused)
-                self._got_at = now.timestamp()
-            return token, now.timestamp() - self._got_at
+    async def close(self) -> None:
+        """End what is under way, and close the connections."""
+        await self._tokens.close()
+        await self._transport.close()

@@ -52,6 +52,11 @@ class AttestationToken:
         """The SHA-256 of the token's text in hex: it names a token without being one."""
         return hashlib.sha256(self.token.text.encode()).hexdigest()
 
+    @property
+    def issued(self) -> float | None:
+        """`iat` in seconds since the epoch, or None."""
+        return self.token.issued
+
     def usable_at(self, now: datetime, margin: float = RENEWAL_MARGIN) -> bool:
         """Whether it may be used at `now`: it has begun, and does not end within `margin` seconds.
 
@@ -62,7 +67,6 @@ class AttestationToken:
         if expires is None:
             return False
         seconds = now.timestamp()
-        issued = self.token.claims.get("iat")
-        if isinstance(issued, (int, float)) and not isinstance(issued, bool):
-            margin = min(margin, max(0.0, expires - issued) / 4)
+        if self.issued is not None:
+            margin = min(margin, max(0.0, expires - self.issued) / 4)
         return (self.token.not_before or 0.0) <= seconds < expires - margin

@@ -128,6 +128,11 @@ def advice_of(text: str) -> str:
     return (match["advice"] or "") if match else ""
 
 
+def text_of(text: str) -> str:
+    """Return a text that `wire_text` made without its advice and code; any other as it is."""
+    return _WIRE_TEXT.sub("", text)
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorInformation:
     """The error document of a Key Broker Service: exactly the members `type` and `detail`, in this order."""

@@ -45,6 +45,11 @@ class UnverifiedToken:
         return _number(self.claims.get("exp"))
 
     @property
+    def issued(self) -> float | None:
+        """`iat` in seconds since the epoch, or None."""
+        return _number(self.claims.get("iat"))
+
+    @property
     def not_before(self) -> float | None:
         """`nbf` in seconds since the epoch, or None."""
         return _number(self.claims.get("nbf"))

@@ -11,6 +11,7 @@ from attestation_protocol.errors import (
     ProtocolError,
     advice_of,
     code_of,
+    text_of,
     wire_text,
     wire_text_of,
 )
@@ -68,6 +69,10 @@ def test_the_code_stands_behind_the_text_and_the_advice() -> None:
     assert code_of("Attest failed") is None
     assert code_of("Attest failed [not a code]") is None
     assert advice_of("Attest failed (attest again) [RCAR-NONCE]") == "attest again"
+    assert (
+        text_of("Attest failed (attest again) [RCAR-NONCE]") == text_of("Attest failed [RCAR-NONCE]") == "Attest failed"
+    )
+    assert text_of("Attest failed [not a code]") == "Attest failed [not a code]"
     assert advice_of("Attest (once) failed [RCAR-NONCE]") == advice_of("Attest failed") == ""
 
 

@@ -39,6 +39,10 @@ class Broker:
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     attested: Attestation | None = None
+    closed: int = 0
+
+    async def close(self) -> None:
+        self.closed += 1
 
     async def send(self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str]) -> Answer:
         self.seen.append((f"{method} {path}", dict(headers), body or b""))

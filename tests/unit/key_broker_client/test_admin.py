@@ -55,12 +55,44 @@ async def test_reference_values_go_through_the_sample_extractor() -> None:
     assert await admin.get_reference_value("a b/c") == '["1"]'
 
 
-async def test_a_refusal_is_shown_with_what_the_broker_says() -> None:
-    peer = Broker(answers={"DELETE /kbs/v0/resource/default/key/1": [refusal("AdminAuthInitialization", "denied [X]")]})
+@pytest.mark.parametrize(
+    ("value_id", "target"),
+    [
+        ("a.b", "a.b"),
+        ("../resource-policy", "%2E%2E/resource-policy"),
+        ("a/./b", "a/%2E/b"),
+        ("a//é?#", "a//%C3%A9%3F%23"),
+    ],
+)
+async def test_a30_an_id_is_asked_for_as_it_is(value_id: str, target: str) -> None:
+    peer = broker(f"GET /kbs/v0/reference-value/{target}", body=b"1")
+    assert await AdminClient(peer).get_reference_value(value_id) == "1"
+
+
+@pytest.mark.parametrize(
+    ("detail", "code", "advice"),
+    [
+        ("denied", "ADMIN-REFUSED", "check the administrator's token and role, and what the answer says"),
+        ("denied (make a new token) [ADMIN-TOKEN-EXPIRED]", "ADMIN-TOKEN-EXPIRED", "make a new token"),
+    ],
+)
+async def test_a_refusal_is_shown_with_what_the_broker_says(detail: str, code: str, advice: str) -> None:
+    peer = Broker(answers={"DELETE /kbs/v0/resource/default/key/1": [refusal("AdminAuthInitialization", detail)]})
+    with pytest.raises(BrokerAnswerError) as caught:
+        await AdminClient(peer).delete_resource(PATH)
+    assert (caught.value.code, caught.value.advice, caught.value.status) == (code, advice, 401)
+    assert caught.value.message == (
+        'Request Failed, Response: "{\\"type\\":\\"https://github.com/confidential-containers/kbs/errors/'
+        f'AdminAuthInitialization\\",\\"detail\\":\\"{detail}\\"}}"'
+    )
+
+
+async def test_a_refusal_cannot_drive_a_terminal_or_fill_it() -> None:
+    peer = Broker(
+        answers={"DELETE /kbs/v0/resource/default/key/1": [Answer(502, b"\x1b[2J\xe2\x80\xae" + b"x" * 9000)]}
+    )
     with pytest.raises(BrokerAnswerError) as caught:
         await AdminClient(peer).delete_resource(PATH)
     assert caught.value.code == "ADMIN-REFUSED"
-    assert caught.value.message == (
-        'Request Failed, Response: "{"type":"https://github.com/confidential-containers/kbs/errors/'
-        'AdminAuthInitialization","detail":"denied [X]"}"'
-    )
+    assert caught.value.message.startswith('Request Failed, Response: "\\u001b[2J\\u202exxx')
+    assert len(caught.value.message) < 4200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -18,8 +19,10 @@ from key_broker_client.errors import (
     BrokerUnreachableError,
     HandshakeRefusedError,
     ResourceUnavailableError,
+    TooLateError,
     UnauthorizedError,
 )
+from key_broker_client.handshake import session_cookie
 from key_broker_client.transport import Answer
 
 from tests.unit.key_broker_client.broker import Broker, SampleEvidence, bound, refusal
@@ -87,6 +90,46 @@ async def test_a_broker_in_trouble_is_tried_again() -> None:
     with pytest.raises(BrokerAnswerError) as caught:
         await client(Broker(answers={AUTH: [Answer(503, b"")] * 5})).attest()
     assert caught.value.status == 503
+
+
+@pytest.mark.parametrize("what", ["tee", "evidence", "additional_evidence"])
+async def test_evidence_that_does_not_come_is_one_of_our_errors(what: str) -> None:
+    evidence = SampleEvidence()
+
+    async def never(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    setattr(evidence, what, never)
+    broker = Broker()
+    with pytest.raises(TooLateError) as caught:
+        await RcarClient(broker, evidence, pause=0, evidence_seconds=0.02).attest()
+    assert caught.value.code == "EVIDENCE-TIMEOUT"
+    assert broker.requests == ([] if what == "tee" else [AUTH])
+
+
+@pytest.mark.parametrize(
+    ("fields", "cookie"),
+    [
+        (("a=1", "kbs-session-id=x=y; Path=/"), "kbs-session-id=x=y"),
+        (("kbs-session-id=1", "kbs-session-id=2"), "kbs-session-id=1"),
+        (("kbs-session-id=\xff",), None),
+        (("kbs-session-id=",), None),
+        (("kbs-session-id=" + "x" * 5000,), None),
+        (("kbs-session-idx=1", "x-kbs-session-id=1"), None),
+        ((), None),
+    ],
+)
+def test_a10_only_a_session_that_can_be_sent_back_is_one(fields: tuple[str, ...], cookie: str | None) -> None:
+    assert session_cookie(fields) == cookie
+
+
+async def test_a_broker_without_a_session_is_attested_to_without_one() -> None:
+    broker = Broker(
+        answers={AUTH: [Answer(200, b'{"nonce":"x","extra-params":""}')], ATTEST: [refusal("AttestationError")]}
+    )
+    with pytest.raises(HandshakeRefusedError):
+        await client(broker).attest()
+    assert "cookie" not in broker.seen[-1][1]
 
 
 @pytest.mark.parametrize("path", [AUTH, ATTEST])

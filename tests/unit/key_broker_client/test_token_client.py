@@ -37,12 +37,16 @@ class Provider:
     """Hands out a new token each time, each valid for 300 s from then."""
 
     now: float = 0
-    refused: list[AttestationToken | None] = field(default_factory=list)
+    takes: float = 0
+    given: list[AttestationToken] = field(default_factory=list)
+    refused: list[str | None] = field(default_factory=list)
 
-    async def token(self, *, refused: AttestationToken | None = None) -> AttestationToken:
+    async def token(self, *, refused: str | None = None) -> AttestationToken:
         self.refused.append(refused)
         await asyncio.sleep(0)
-        return a_token(len(self.refused), issued=self.now, expires=self.now + 300)
+        self.now += self.takes
+        self.given.append(a_token(len(self.refused), issued=self.now, expires=self.now + 300))
+        return self.given[-1]
 
     def clock(self) -> datetime:
         return at(self.now)
@@ -80,8 +84,7 @@ async def test_a_token_that_is_not_taken_is_renewed_at_once_and_named() -> None:
     provider = Provider()
     tokens = client(Broker(answers={RESOURCE: [refusal("TokenVerifierError"), sealed()]}), provider)
     assert (await tokens.get_resource(URI)).reveal() == b"secret"
-    assert provider.refused[0] is None
-    assert provider.refused[1] is not None
+    assert provider.refused == [None, provider.given[0].fingerprint]
     with pytest.raises(UnauthorizedError):
         await client(Broker(answers={RESOURCE: [refusal("TokenNotFound")] * 3}), provider).get_resource(URI)
 
@@ -108,6 +111,44 @@ async def test_a_denial_on_an_older_token_is_checked_once_with_a_new_one() -> No
     with pytest.raises(AccessDeniedError):
         await tokens.get_resource(URI)
     assert len(provider.refused) == 2
+
+
+async def test_a_denial_that_is_checked_is_final_however_old_the_new_token_seems() -> None:
+    """A guest whose clock is ahead takes every token for an old one."""
+    provider = Provider()
+    broker = Broker(answers={RESOURCE: [refusal("PolicyDeny") for _ in range(9)]})
+    tokens = TokenClient(broker, provider, clock=lambda: at(provider.now + 60))
+    with pytest.raises(AccessDeniedError):
+        await tokens.get_resource(URI)
+    assert broker.requests == [RESOURCE] * 2
+
+
+async def test_a_denial_on_a_token_that_somebody_else_had_kept_is_checked() -> None:
+    provider = Provider(now=100)
+    old, broker = a_token(9, issued=80, expires=380), Broker(answers={RESOURCE: [refusal("PolicyDeny"), sealed()]})
+    get = provider.token
+
+    async def kept_first(*, refused: str | None = None) -> AttestationToken:
+        return old if refused is None else await get(refused=refused)
+
+    provider.token = kept_first  # type: ignore[method-assign]
+    assert (await client(broker, provider).get_resource(URI)).reveal() == b"secret"
+    assert provider.refused == [old.fingerprint]
+
+
+async def test_a_token_that_took_long_is_as_fresh_for_all_who_waited() -> None:
+    provider = Provider(takes=5)
+    broker = Broker(answers={RESOURCE: [refusal("PolicyDeny") for _ in range(9)]})
+    tokens = client(broker, provider)
+    got = await asyncio.gather(*(tokens.get_resource(URI) for _ in range(4)), return_exceptions=True)
+    assert {type(result) for result in got} == {AccessDeniedError}
+    assert len(provider.refused) == 1
+
+
+async def test_closing_closes_the_transport() -> None:
+    broker = Broker()
+    await client(broker, Provider()).close()
+    assert broker.closed == 1
 
 
 def test_when_a_token_may_be_used() -> None:
