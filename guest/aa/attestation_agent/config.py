@@ -1,25 +1,22 @@
 """The agent's configuration file, and where the broker's address comes from without one.
 
-With a file (`-c`), only the file counts. Without one, the broker is named by `aa_kbc_params`, `<kbc>::<uri>`: the
-environment's `AA_KBC_PARAMS`, else the word `agent.aa_kbc_params=` of the kernel's command line. Only the kbc `cc_kbc`
-names a broker.
+With a file (`-c`), only the file counts. Without one, the broker is named by `aa_kbc_params`
+(`key_broker_client.kbc_parameters`); only the kbc `cc_kbc` names one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 from attestack_common import config
 from attestack_common.errors import ConfigError
 from attestation_protocol.tee_key import TeeKeyAlgorithm
+from key_broker_client import CC_KBC, KbcParameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-KERNEL_WORD: Final = "agent.aa_kbc_params="
-MAX_COMMAND_LINE: Final = 64 * 1024
 
 
 class KbsTokenConfig(msgspec.Struct, frozen=True):
@@ -79,20 +76,15 @@ def load(path: Path, *, strict: bool = False) -> AgentConfig:
     if loaded.eventlog_config.enable_eventlog:
         raise ConfigError(
             f"{path}: eventlog_config.enable_eventlog is set, and no attester of this version extends measurements",
+            code="AGENT-EVENT-LOG",
             advice="set it to false: a log that no register backs proves nothing",
         )
     return loaded
 
 
-def without_file(environment: Mapping[str, str], kernel_command_line: str) -> AgentConfig:
+def without_file(environment: Mapping[str, str], command_line: str) -> AgentConfig:
     """Make the configuration that holds when there is no file."""
-    parameters = environment.get("AA_KBC_PARAMS") or _from_kernel(kernel_command_line)
-    kbc, separator, url = (parameters or "").partition("::")
-    if not separator or kbc != "cc_kbc" or not url:
+    found = KbcParameters.find(environment, command_line)
+    if found is None or found.kbc != CC_KBC or not found.url:
         return AgentConfig()
-    return AgentConfig(token_configs=TokenConfigs(kbs=KbsTokenConfig(url=url)))
-
-
-def _from_kernel(command_line: str) -> str | None:
-    words = command_line[:MAX_COMMAND_LINE].split()
-    return next((word.removeprefix(KERNEL_WORD) for word in words if word.startswith(KERNEL_WORD)), None)
+    return AgentConfig(token_configs=TokenConfigs(kbs=KbsTokenConfig(url=found.url)))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attestack_common import logs, process
 from attestack_common.errors import UsageError
 from attestack_common.version import ShowVersion
+from attestation_protocol.errors import wire_text_of
 from ttrpc_asyncio import Address, Server
 
 from attestation_agent.agent import DEFAULT_SOCKET, Agent, load_config
@@ -18,9 +20,13 @@ from attestation_agent.init_data import from_digest, from_document
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ttrpc_asyncio import Service
+
     from attestation_agent.init_data import GivenInitData
 
-DESCRIPTION = "Collects the evidence of this confidential machine, and gets attestation tokens with it."
+DESCRIPTION: Final = "Collects the evidence of this confidential machine, and gets attestation tokens with it."
+DRAIN_SECONDS: Final = 4.0
+"""Seconds that calls in flight have to end when the agent is stopped; the process has ten for all of it."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,27 +51,41 @@ def given_init_data(arguments: argparse.Namespace) -> GivenInitData | None:
 
 
 def listening_address(text: str) -> Address:
-    """Read a ttRPC address. Raises UsageError for another form, AddressError for a malformed one."""
-    if "://" not in text:
+    """Read the address of a unix socket. Raises UsageError for another kind, AddressError for a malformed one.
+
+    Tokens and their private keys are handed out there: no socket that others can reach over a network will do.
+    """
+    if not text.startswith("unix://"):
         raise UsageError(
-            f"{text!r:.80} is not an address for ttRPC",
-            advice="write unix:///path, unix://@name, vsock://cid:port or tcp://ip:port; gRPC is not offered here",
+            f"{text!r:.80} is not the address of a unix socket",
+            code="AGENT-SOCKET",
+            advice="write unix:///path or unix://@name; gRPC is not offered here",
         )
     return Address.parse(text)
 
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until cancelled."""
+    logs.configure(None)
     address = listening_address(arguments.attestation_sock)
     config = load_config(arguments.config_file, strict=arguments.strict_config)
     logs.configure(config.log.level)
     agent = await Agent.assemble(config, given_init_data(arguments))
+    async with contextlib.AsyncExitStack() as running:
+        running.push_async_callback(agent.close)
+        server = await listen(running, address, [agent.service])
+        await server.serve_forever()
+
+
+async def listen(running: contextlib.AsyncExitStack, address: Address, services: Sequence[Service]) -> Server:
+    """Serve on a unix socket until `running` ends. Raises ConfigError for its directory, AddressError."""
     if address.is_file:
         process.ensure_runtime_dir(Path(address.host).parent)
-    async with Server([agent.service]) as server:
-        await server.start(address)
-        logs.get_logger("aa").info("listening", address=str(address))
-        await server.serve_forever()
+    server = Server(services, error_text=wire_text_of, drain_seconds=DRAIN_SECONDS)
+    await running.enter_async_context(server)
+    await server.start(address)
+    logs.get_logger("aa").info("listening", address=str(address))
+    return server
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,17 +1,17 @@
 """`attestation_agent.AttestationAgentService`, as the stock agent answers it over ttRPC.
 
-Every failure is INTERNAL with a fixed text for each RPC, then the stable code; what happened is in the log.
-BindInitData is not offered: init-data is bound when the agent starts.
+Every failure is INTERNAL with a fixed text for each RPC; the server adds what to do and the stable code
+(`wire_text_of`). What happened is in the log. BindInitData is not offered: init-data is bound when the agent starts.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attestack_common.errors import AttestackError, code_and_advice
+from attestack_common.errors import AttestackError
 from attestack_common.logs import get_logger
 from attestation_protocol.encoding import compact_json
-from attestation_protocol.errors import ProtocolError, wire_text
+from attestation_protocol.errors import ProtocolError
 from attestation_protocol.stubs import attestation_agent_pb2 as pb
 from key_broker_client.tokens import REFUSED_TOKEN
 from ttrpc_asyncio import Code, Service, StatusError
@@ -55,7 +55,7 @@ class AgentService:
         refused = context.metadata.get(REFUSED_TOKEN, ())
         try:
             token = await self._tokens.token(request.TokenType, refused=refused[0] if refused else None)
-        except (AttestackError, ProtocolError, TimeoutError) as error:
+        except (AttestackError, ProtocolError) as error:
             raise _failed("AA-KBC get token failed", error) from None
         return pb.GetTokenResponse(Token=token)
 
@@ -82,9 +82,7 @@ def agent_service(evidence: AgentEvidence, tokens: Tokens) -> Service:
     return Service.from_descriptor(descriptor, AgentService(evidence, tokens))
 
 
-def _failed(text: str, error: BaseException) -> StatusError:
-    code, advice = code_and_advice(error)
-    if isinstance(error, TimeoutError):
-        code, advice = "AGENT-TIMEOUT", "the broker or the platform is slow: try again"
-    _log.error(text, code=code, error=error, advice=advice)
-    return StatusError(Code.INTERNAL, wire_text(f"[ERROR:attestation-agent] {text}", code, advice), code=code)
+def _failed(text: str, error: AttestackError | ProtocolError) -> StatusError:
+    _log.error(text, code=error.code, error=error, advice=error.advice)
+    message = f"[ERROR:attestation-agent] {text}"
+    return StatusError(Code.INTERNAL, message, code=error.code, advice=error.advice)

@@ -1,8 +1,7 @@
 """Tokens, by type. A token of type `kbs` is kept until it nears its end, and got once for all who wait for it.
 
 The stock agent attests anew for each call. A caller that was refused with a token says so by its fingerprint, and is
-never given that one again: a broker that was restarted with another key must not lock its guests out until the token
-ends.
+never given that one again.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from attestack_common.clock import system_clock
 from attestack_common.logs import get_logger
 from attestation_protocol.tee_key import TeeKeyPair
-from key_broker_client import HttpTransport, RcarClient, TransportSettings
+from key_broker_client import HttpTransport, KeptToken, RcarClient, TransportSettings, shown_url
 
 from attestation_agent.errors import TokenUnavailableError
 
@@ -51,36 +50,26 @@ class KbsTokens:
         self._settings = settings
         self._evidence = evidence
         self._init_data = init_data
-        self._clock = clock
         self._transport = transport(settings)
-        self._kept: AttestationToken | None = None
-        self._flight: asyncio.Task[AttestationToken] | None = None
+        self._kept = KeptToken(self._attest, seconds=TOKEN_SECONDS, clock=clock, keep=settings.token_cache)
 
     async def token(self, *, refused: str | None = None) -> AttestationToken:
         """Return a token; never the one whose fingerprint is `refused`. Raises BrokerError or AttesterError."""
-        kept = self._kept
-        if kept is not None and self._settings.token_cache:
-            if kept.usable_at(self._clock()) and kept.fingerprint != refused:
-                return kept
-            self._kept = None
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._attest())
-            self._flight.add_done_callback(self._landed)
-        # The handshake belongs to all who wait for it: one of them leaving must not end it.
-        return await asyncio.shield(self._flight)
+        return await self._kept.token(refused=refused)
 
-    async def _attest(self) -> AttestationToken:
-        key = TeeKeyPair.generate(self._settings.tee_key_algorithm)
+    async def close(self) -> None:
+        """End what is under way, and close the connections."""
+        await self._kept.close()
+        await self._transport.close()
+
+    async def _attest(self, _refused: str | None) -> AttestationToken:
+        # A new RSA key takes a tenth of a second.
+        key = await asyncio.to_thread(TeeKeyPair.generate, self._settings.tee_key_algorithm)
         client = RcarClient(self._transport, self._evidence, key=key, init_data=self._init_data)
-        async with asyncio.timeout(TOKEN_SECONDS):
-            token = self._kept = await client.attest()
-        _log.info("attested", broker=self._settings.url, token=token.fingerprint[:16], expires=token.token.expires)
+        token = await client.attest()
+        broker = shown_url(self._settings.url)
+        _log.info("attested", broker=broker, token=token.fingerprint[:16], expires=token.token.expires)
         return token
-
-    def _landed(self, flight: asyncio.Task[AttestationToken]) -> None:
-        self._flight = None
-        if not flight.cancelled():
-            flight.exception()  # whoever waited has it; nobody may be left to
 
 
 class Tokens:

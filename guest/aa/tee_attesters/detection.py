@@ -19,6 +19,7 @@ from tee_attesters.errors import NoAttesterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from importlib.metadata import EntryPoint
 
 GROUP: Final = "attestack.attesters"
 
@@ -46,8 +47,8 @@ def this_machine() -> Machine:
 
 
 def installed_attesters() -> list[AttesterKind]:
-    """Load every attester that is installed."""
-    return [entry.load() for entry in entry_points(group=GROUP)]
+    """Load every attester that is installed. Raises NoAttesterError for one that does not load."""
+    return [_load(entry) for entry in entry_points(group=GROUP)]
 
 
 def detect(machine: Machine, kinds: Iterable[AttesterKind]) -> Detected:
@@ -60,6 +61,20 @@ def detect(machine: Machine, kinds: Iterable[AttesterKind]) -> Detected:
         raise NoAttesterError("no attester is installed", advice="install attestack with its extra `guest`")
     devices = {kind.tee: kind.open() for kind in ranked if not kind.primary and kind.detect(machine)}
     return Detected(primary.tee, primary.open(), devices)
+
+
+def _load(entry: EntryPoint) -> AttesterKind:
+    try:
+        kind = entry.load()
+    except (ImportError, AttributeError) as error:
+        kind = error
+    if not isinstance(kind, AttesterKind):
+        raise NoAttesterError(
+            f"the attester {entry.name} does not load ({entry.value})",
+            code="ATTESTER-BROKEN",
+            advice="install what it needs, or remove its distribution",
+        )
+    return kind
 
 
 def _refuse_unknown_platforms(machine: Machine) -> None:

@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attestack_common.errors import UsageError
 from attestation_agent import agent as module
+from attestation_agent import tokens
 from attestation_agent.agent import Agent
-from attestation_agent.config import AgentConfig
+from attestation_agent.config import AgentConfig, KbsTokenConfig, TokenConfigs
 from attestation_agent.errors import InitDataRefusedError
 from attestation_agent.evidence import AgentEvidence
 from attestation_agent.init_data import GivenInitData, from_digest, from_document
 from attestation_agent.main import given_init_data, listening_address, parser
+from attestation_protocol.rcar import Attestation
 from attestation_protocol.tee import Tee
+from key_broker_client.errors import HandshakeRefusedError
+from key_broker_client.transport import Answer
 from tee_attesters import Detected, EvidenceUnavailableError, InitDataMismatchError
 
+from tests.unit.key_broker_client.broker import Broker, refusal
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 TOML = 'version = "0.1.0"\nalgorithm = "sha384"\n[data]\n'
@@ -32,15 +39,31 @@ class Platform:
 
     digest: bytes
     seconds: float = 0
+    binds: bool = True
 
     async def evidence(self, report_data: bytes) -> Any:
         await asyncio.sleep(self.seconds)
         return {"data": report_data.hex()}
 
     async def bind_init_data(self, digest: bytes) -> bool:
+        await asyncio.sleep(self.seconds)
         if digest != self.digest:
             raise InitDataMismatchError("host data differs")
-        return True
+        return self.binds
+
+
+class SnpBroker(Broker):
+    """Takes note of the init-data, and refuses the evidence."""
+
+    init_data: str | None = None
+
+    async def send(self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str]) -> Answer:
+        assert (method, headers["content-type"]) == ("POST", "application/json")
+        if path == "/kbs/v0/auth":
+            return Answer(200, b'{"nonce":"x","extra-params":""}')
+        init_data = Attestation.parse(body or b"").init_data
+        self.init_data = None if init_data is None else init_data.body
+        return refusal("AttestationError")
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, platform: Platform) -> None:
@@ -53,6 +76,49 @@ async def test_a47_init_data_of_another_launch_ends_the_start(monkeypatch: pytes
         await Agent.assemble(AgentConfig(), GivenInitData(b"b" * 48))
     assert caught.value.code == "AGENT-INIT-DATA-MISMATCH"
     assert (await Agent.assemble(AgentConfig(), GivenInitData(b"a" * 48))).kbs_tokens is None
+
+
+async def test_a_platform_that_does_not_check_in_time_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, Platform(b"a" * 48, seconds=60))
+    monkeypatch.setattr(module, "BIND_SECONDS", 0.02)
+    with pytest.raises(InitDataRefusedError) as caught:
+        await Agent.assemble(AgentConfig(), GivenInitData(b"a" * 48))
+    assert caught.value.code == "AGENT-INIT-DATA"
+
+
+async def test_only_a_document_goes_to_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, Platform(b"a" * 48))
+    config = AgentConfig(token_configs=TokenConfigs(kbs=KbsTokenConfig(url="http://127.0.0.1:1")))
+    for text in ("the document", None):
+        broker = SnpBroker()
+        monkeypatch.setattr(tokens, "HttpTransport", lambda _, broker=broker: broker)
+        agent = await Agent.assemble(config, GivenInitData(b"a" * 48, text))
+        assert agent.kbs_tokens is not None
+        with pytest.raises(HandshakeRefusedError):
+            await agent.kbs_tokens.token()
+        await agent.close()
+        assert broker.init_data == text
+        assert broker.closed == 1
+
+
+async def test_an_agent_without_a_broker_has_nothing_to_close() -> None:
+    agent = await Agent.assemble(AgentConfig())
+    assert agent.kbs_tokens is None
+    await agent.close()
+
+
+def test_without_a_file_environment_and_kernel_name_the_broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AA_KBC_PARAMS", "cc_kbc::http://a:1")
+    kbs = module.load_config(None).token_configs.kbs
+    assert kbs is not None
+    assert kbs.url == "http://a:1"
+    (tmp_path / "aa.toml").write_text("")
+    assert module.load_config(tmp_path / "aa.toml") == AgentConfig(), "with a file, only the file counts"
+    monkeypatch.delenv("AA_KBC_PARAMS")
+    monkeypatch.setattr(module, "kernel_command_line", lambda: "agent.aa_kbc_params=cc_kbc::http://b:1")
+    kbs = module.load_config(None).token_configs.kbs
+    assert kbs is not None
+    assert kbs.url == "http://b:1"
 
 
 async def test_a_platform_without_a_field_goes_on() -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from attestack_common.logs.lines import FIELDS
 from attestation_agent.config import KbsTokenConfig
 from attestation_agent.errors import TokenUnavailableError
 from attestation_agent.tokens import KbsTokens, Tokens
@@ -94,6 +95,36 @@ async def test_each_handshake_has_a_new_key_of_the_configured_kind() -> None:
     assert first.key.public_key != second.key.public_key
     assert first.key.public_key.to_jwk()["crv"] == "P-521"
     assert issuer.requests == [AUTH, ATTEST] * 2
+
+
+async def test_without_the_cache_nobody_shares_a_token() -> None:
+    issuer = Issuer()
+    kept = tokens(issuer, token_cache=False)
+    got = await asyncio.gather(*(kept.token() for _ in range(3)))
+    assert len({token.key.public_key for token in got}) == 3
+    assert issuer.requests.count(ATTEST) == 3
+
+
+async def test_a35_the_log_names_a_token_without_being_one(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        config = KbsTokenConfig(url="http://name:password@127.0.0.1:1")
+        token = await KbsTokens(config, SampleEvidence(), transport=lambda _: Issuer()).token()
+    (record,) = [record for record in caplog.records if record.name == "aa.tokens"]
+    fields = getattr(record, FIELDS)
+    assert fields["token"] == token.fingerprint[:16]
+    assert fields["broker"] == "http://127.0.0.1:1"
+    assert token.token.text not in repr(fields)
+
+
+async def test_closing_ends_what_is_under_way_and_the_connections() -> None:
+    issuer = Issuer()
+    kept = tokens(issuer)
+    waiter = asyncio.create_task(kept.token())
+    await asyncio.sleep(0)
+    await kept.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert issuer.closed == 1
 
 
 async def test_a_failed_handshake_is_everyones_and_is_not_kept() -> None:

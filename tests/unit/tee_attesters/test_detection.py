@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from attestation_protocol.tee import Tee
-from tee_attesters import AttesterKind, Machine, NoAttesterError, detect, installed_attesters
+from tee_attesters import (
+    AttesterKind,
+    Machine,
+    NoAttesterError,
+    detect,
+    detection,
+    installed_attesters,
+    this_machine,
+)
 from tee_attesters.detection import PLATFORM_MARKS
 from tee_attesters.sample import ATTESTER as SAMPLE
 from tee_attesters.sample import SampleAttester
@@ -61,6 +70,20 @@ async def test_the_lowest_rank_that_finds_its_platform_speaks_for_it(tmp_path: P
     assert detected.tee is Tee.CSV
     assert (await detected.primary.evidence(b""))["svn"] == "csv"
     assert list(detected.devices) == [Tee.NVIDIA]
+
+
+@pytest.mark.parametrize("value", ["no_such_package:X", "tee_attesters.sample:NOTHING", "tee_attesters.sample:LAST"])
+def test_an_attester_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setattr(detection, "entry_points", lambda group: [EntryPoint("odd", value, group)])
+    with pytest.raises(NoAttesterError) as caught:
+        installed_attesters()
+    assert caught.value.code == "ATTESTER-BROKEN"
+    assert f"odd does not load ({value})" in caught.value.message
+
+
+def test_this_machine_is_the_one_that_it_runs_on() -> None:
+    assert this_machine().has("proc/self")
+    assert not this_machine().has("no/such/path")
 
 
 def test_nothing_installed_is_said_to_be_nothing(tmp_path: Path) -> None:
