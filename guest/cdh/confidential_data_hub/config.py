@@ -1,8 +1,12 @@
-"""The hub's configuration file, and what holds without one.
+"""The hub's configuration: a file, what holds without one, and what environment and kernel add to both.
 
-Without a file (`-c`), the broker is named by `aa_kbc_params`, `<kbc>::<uri>`: the environment's `AA_KBC_PARAMS`, else
-the word `agent.aa_kbc_params=` of the kernel's command line. The split is at the first `::`, so that the URI may hold
-an IPv6 literal.
+Without a file (`-c`), the broker is named by `aa_kbc_params` (`key_broker_client.kbc_parameters`). In both cases:
+
+    AA_KBC_PARAMS                 names the broker, over the file's [kbc]
+    AA_SOCKET                     the agent's socket, over the file's aa.aa_socket
+    KBS_CERT                      root certificates, where the file has no kbc.kbs_cert
+    cdh.kbs_resources=            a word of the kernel's command line: more [[credentials]], each `<uri>::<path>`, with
+                                  commas between; entries without `::` are dropped
 """
 
 from __future__ import annotations
@@ -12,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from attestack_common import config
 from attestack_common.errors import ConfigError
+from attestack_common.logs import get_logger
+from key_broker_client import CC_KBC, KbcParameters, kernel_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +25,9 @@ if TYPE_CHECKING:
 
 DEFAULT_SOCKET: Final = "unix:///run/confidential-containers/cdh.sock"
 DEFAULT_AGENT_SOCKET: Final = "unix:///run/confidential-containers/attestation-agent/attestation-agent.sock"
-KERNEL_WORD: Final = "agent.aa_kbc_params="
-MAX_COMMAND_LINE: Final = 64 * 1024
-CC_KBC: Final = "cc_kbc"
+KERNEL_CREDENTIALS: Final = "cdh.kbs_resources="
+
+_log = get_logger("cdh.config")
 
 
 class KbcConfig(msgspec.Struct, frozen=True):
@@ -73,25 +79,43 @@ class HubConfig(msgspec.Struct, frozen=True):
     """Settings of the image service; nothing here reads them."""
 
 
-def load(path: Path, *, strict: bool = False) -> HubConfig:
-    """Read a file. Raises ConfigError."""
-    return checked(config.load(path, HubConfig, strict=strict), str(path))
+def load(path: Path, environment: Mapping[str, str], command_line: str, *, strict: bool = False) -> HubConfig:
+    """Read a file, and what environment and kernel command line add to it. Raises ConfigError."""
+    loaded = config.load(path, HubConfig, strict=strict)
+    named = KbcParameters.parse(environment.get("AA_KBC_PARAMS", ""))
+    if named is not None and (named.kbc, named.url) != (loaded.kbc.name, loaded.kbc.url):
+        _log.info("the environment names another broker than the file", variable="AA_KBC_PARAMS", file=path)
+        kbc = msgspec.structs.replace(loaded.kbc, name=named.kbc, url=named.url)
+        loaded = msgspec.structs.replace(loaded, kbc=kbc)
+    return _checked(_completed(loaded, environment, command_line), str(path))
 
 
-def without_file(environment: Mapping[str, str], kernel_command_line: str) -> HubConfig:
+def without_file(environment: Mapping[str, str], command_line: str) -> HubConfig:
     """Make the configuration that holds when there is no file. Raises ConfigError when nothing names a broker."""
-    parameters = environment.get("AA_KBC_PARAMS") or _from_kernel(kernel_command_line) or ""
-    name, separator, url = parameters.partition("::")
-    if not separator:
+    named = KbcParameters.find(environment, command_line)
+    if named is None:
         raise ConfigError(
             "no configuration: neither -c, AA_KBC_PARAMS nor agent.aa_kbc_params names a key broker",
             code="HUB-KBC",
             advice="give -c FILE with a table [kbc], or AA_KBC_PARAMS=cc_kbc::http://broker:8080",
         )
-    return checked(HubConfig(kbc=KbcConfig(name, url)), "aa_kbc_params")
+    loaded = HubConfig(kbc=KbcConfig(named.kbc, named.url))
+    return _checked(_completed(loaded, environment, command_line), "aa_kbc_params")
 
 
-def checked(loaded: HubConfig, source: str) -> HubConfig:
+def _completed(loaded: HubConfig, environment: Mapping[str, str], command_line: str) -> HubConfig:
+    entries = (kernel_word(command_line, KERNEL_CREDENTIALS) or "").split(",")
+    parts = (entry.rpartition("::") for entry in entries)
+    credentials = (CredentialConfig(uri, path) for uri, separator, path in parts if separator)
+    return msgspec.structs.replace(
+        loaded,
+        aa=AgentConfig(environment.get("AA_SOCKET") or loaded.aa.aa_socket),
+        kbc=msgspec.structs.replace(loaded.kbc, kbs_cert=loaded.kbc.kbs_cert or environment.get("KBS_CERT")),
+        credentials=(*loaded.credentials, *credentials),
+    )
+
+
+def _checked(loaded: HubConfig, source: str) -> HubConfig:
     """Refuse a key broker client that is not offered. Raises ConfigError."""
     if loaded.kbc.name != CC_KBC:
         raise ConfigError(
@@ -102,8 +126,3 @@ def checked(loaded: HubConfig, source: str) -> HubConfig:
     if not loaded.kbc.url:
         raise ConfigError(f"{source}: kbc.url is empty", code="HUB-KBC", advice="set it to the broker's URL")
     return loaded
-
-
-def _from_kernel(command_line: str) -> str | None:
-    words = command_line[:MAX_COMMAND_LINE].split()
-    return next((word.removeprefix(KERNEL_WORD) for word in words if word.startswith(KERNEL_WORD)), None)

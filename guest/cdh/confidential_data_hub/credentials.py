@@ -47,7 +47,8 @@ def _uri(entry: CredentialConfig) -> ResourceUri:
 
 def _path(entry: CredentialConfig, folder: Path) -> Path:
     path = PurePosixPath(entry.path)
-    if ".." in path.parts or "\0" in entry.path or not path.is_relative_to(folder) or path == PurePosixPath(folder):
+    dots = {".", ".."}.intersection(entry.path.split("/"))
+    if dots or "\0" in entry.path or not path.is_relative_to(folder) or path == PurePosixPath(folder):
         raise CredentialError(
             f"credentials: {entry.path!r:.120} is not a file below {folder}",
             code="HUB-CREDENTIAL-PATH",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from attestack_common.logs import get_logger
+from key_broker_client import kernel_command_line
 
 from confidential_data_hub import config as configuration
 from confidential_data_hub.credentials import provision
@@ -15,12 +15,12 @@ from confidential_data_hub.kbc.cc import AgentTokens, cc_kbc
 from confidential_data_hub.service import resource_service
 
 if TYPE_CHECKING:
-    from key_broker_client import TokenProvider
+    from pathlib import Path
+
+    from key_broker_client import TokenClient, TokenProvider
     from ttrpc_asyncio import Service
 
     from confidential_data_hub.config import HubConfig
-
-KERNEL_COMMAND_LINE: Final = Path("/proc/cmdline")
 
 _log = get_logger("cdh")
 
@@ -30,25 +30,38 @@ class Hub:
     """A running hub without its socket: the services to offer."""
 
     services: tuple[Service, ...]
+    broker: TokenClient
+    agent: AgentTokens | None
+    """The connection to the agent; None where tokens come from the same process."""
 
     @classmethod
     async def assemble(cls, config: HubConfig, tokens: TokenProvider | None = None) -> Self:
         """Make ready; tokens come from the agent's socket unless they are given. Raises AttestackError."""
-        broker = cc_kbc(config.kbc, tokens or AgentTokens(config.aa.aa_socket))
+        agent = None
+        if tokens is None:
+            tokens = agent = AgentTokens(config.aa.aa_socket)
+        broker = cc_kbc(config.kbc, tokens)
+        hub = cls((resource_service(broker),), broker, agent)
         if config.image:
             _log.warning("the table [image] is not used: this version pulls no images")
         if config.credentials:
-            await provision(config.credentials, broker)
+            try:
+                await provision(config.credentials, broker)
+            except BaseException:
+                await hub.close()
+                raise
             _log.info("credentials are written", count=len(config.credentials))
-        return cls((resource_service(broker),))
+        return hub
+
+    async def close(self) -> None:
+        """End what is under way, and close the connections."""
+        await self.broker.close()
+        if self.agent is not None:
+            await self.agent.close()
 
 
 def load_config(path: Path | None, *, strict: bool = False) -> HubConfig:
     """Read the file, or without one what environment and kernel command line say. Raises ConfigError."""
     if path is not None:
-        return configuration.load(path, strict=strict)
-    try:
-        command_line = KERNEL_COMMAND_LINE.read_text("utf-8", "replace")
-    except OSError:
-        command_line = ""
-    return configuration.without_file(os.environ, command_line)
+        return configuration.load(path, os.environ, kernel_command_line(), strict=strict)
+    return configuration.without_file(os.environ, kernel_command_line())

@@ -13,14 +13,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def load(folder: Path, text: str, *, strict: bool = False) -> config.HubConfig:
+FILE = '[kbc]\nname = "cc_kbc"\nurl = "http://127.0.0.1:8080"\n'
+
+
+def load(
+    folder: Path, text: str, *, strict: bool = False, environment: dict[str, str] | None = None, kernel: str = ""
+) -> config.HubConfig:
     path = folder / "cdh.toml"
     path.write_text(text)
-    return config.load(path, strict=strict)
+    return config.load(path, environment or {}, kernel, strict=strict)
 
 
 def test_the_defaults_are_the_stock_hubs(tmp_path: Path) -> None:
-    loaded = load(tmp_path, '[kbc]\nname = "cc_kbc"\nurl = "http://127.0.0.1:8080"')
+    loaded = load(tmp_path, FILE)
     assert loaded.socket == DEFAULT_SOCKET == "unix:///run/confidential-containers/cdh.sock"
     assert loaded.aa.aa_socket == DEFAULT_AGENT_SOCKET
     assert loaded.credentials == ()
@@ -65,6 +70,27 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
     assert named in caught.value.message
+
+
+def test_the_environment_counts_beside_a_file_as_with_the_stock_hub(tmp_path: Path) -> None:
+    environment = {"AA_KBC_PARAMS": "cc_kbc::http://other:1", "AA_SOCKET": "unix://@other", "KBS_CERT": "PEM"}
+    loaded = load(tmp_path, FILE, environment=environment)
+    assert (loaded.kbc.url, loaded.kbc.kbs_cert, loaded.aa.aa_socket) == ("http://other:1", "PEM", "unix://@other")
+    loaded = load(tmp_path, FILE + 'kbs_cert = "FILE"\n', environment={"KBS_CERT": "PEM", "AA_SOCKET": ""})
+    assert (loaded.kbc.kbs_cert, loaded.aa.aa_socket) == ("FILE", DEFAULT_AGENT_SOCKET)
+    offline = FILE.replace("cc_kbc", "offline_fs_kbc")
+    assert load(tmp_path, offline, environment={"AA_KBC_PARAMS": "cc_kbc::http://a"}).kbc.name == "cc_kbc"
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, FILE, environment={"AA_KBC_PARAMS": "offline_fs_kbc::"})
+    assert caught.value.code == "HUB-KBC"
+
+
+def test_the_kernels_credentials_are_added(tmp_path: Path) -> None:
+    kernel = "quiet cdh.kbs_resources=kbs:///a/b/c::/run/x,nonsense,kbs://[::1]/d/e/f::/run/y ro"
+    wanted = (CredentialConfig("kbs:///a/b/c", "/run/x"), CredentialConfig("kbs://[::1]/d/e/f", "/run/y"))
+    in_file = FILE + '[[credentials]]\nresource_uri = "kbs:///g/h/i"\npath = "/run/z"\n'
+    assert load(tmp_path, in_file, kernel=kernel).credentials == (CredentialConfig("kbs:///g/h/i", "/run/z"), *wanted)
+    assert config.without_file({"AA_KBC_PARAMS": "cc_kbc::http://a"}, kernel).credentials == wanted
 
 
 def test_without_a_file_the_broker_is_elsewhere() -> None:

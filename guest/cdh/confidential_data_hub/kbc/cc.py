@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from attestation_protocol.errors import ProtocolError, advice_of, code_of
+from attestation_protocol.errors import ProtocolError, advice_of, code_of, text_of
 from attestation_protocol.stubs import attestation_agent_pb2 as pb
 from key_broker_client import AttestationToken, HttpTransport, TokenClient, TransportSettings
 from key_broker_client.tokens import REFUSED_TOKEN
@@ -33,10 +33,10 @@ class AgentTokens:
         self._client = ReconnectingClient(Address.parse(agent_socket))
         self._socket = agent_socket
 
-    async def token(self, *, refused: AttestationToken | None = None) -> AttestationToken:
+    async def token(self, *, refused: str | None = None) -> AttestationToken:
         """Ask the agent, naming the token that was refused. Raises AgentUnavailableError."""
         request = pb.GetTokenRequest(TokenType="kbs")
-        metadata = None if refused is None else {REFUSED_TOKEN: [refused.fingerprint]}
+        metadata = None if refused is None else {REFUSED_TOKEN: [refused]}
         try:
             response = await self._client.unary(
                 AGENT_SERVICE,
@@ -50,7 +50,7 @@ class AgentTokens:
             return AttestationToken.parse(response.Token)
         except StatusError as error:
             raise AgentUnavailableError(
-                f"the agent gave no token: {error.message}",
+                f"the agent gave no token: {text_of(error.message)}",
                 code=code_of(error.message) or "HUB-AGENT",
                 advice=advice_of(error.message) or "the agent's log says why",
             ) from None
