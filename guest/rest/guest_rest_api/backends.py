@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from attestation_protocol.errors import advice_of, code_of
+from attestation_protocol.errors import advice_of, code_of, text_of
 from attestation_protocol.stubs import attestation_agent_pb2 as aa
 from attestation_protocol.stubs import confidential_data_hub_pb2 as cdh
 from ttrpc_asyncio import ReconnectingClient, StatusError, TtrpcError
@@ -38,7 +38,7 @@ class _Backend:
             return await self._client.unary(service, method, request, answer, timeout=BACKEND_SECONDS, idempotent=reads)
         except StatusError as error:
             raise BackendError(
-                f"{self._name} failed at {method}: {error.message}",
+                f"{self._name} failed at {method}: {text_of(error.message)}",
                 code=code_of(error.message) or "REST-BACKEND",
                 advice=advice_of(error.message) or f"the log of the {self._name} says why",
             ) from None

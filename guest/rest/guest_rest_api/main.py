@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import sys
 from typing import TYPE_CHECKING, Final
@@ -67,7 +68,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     agent = None if feature == "resource" else Agent(Address.parse(arguments.aa_addr))
     hub = None if feature == "attestation" else Hub(Address.parse(arguments.cdh_addr))
     routes = Routes(agent=agent, hub=hub, feature=feature, version=f"Guest Components Version: attestack {version()}")
-    await Server(routes, sockets=[bind], limits=LIMITS).serve_forever()
+    async with contextlib.AsyncExitStack() as running:
+        for backend in filter(None, (agent, hub)):
+            running.push_async_callback(backend.close)
+        await Server(routes, sockets=[bind], limits=LIMITS).serve_forever()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
