@@ -31,9 +31,12 @@ LIFETIME: Final = 24 * 3600
 MAX_TOKEN: Final = 64 * 1024
 
 
-def user_token_path() -> Path:
-    """Return where a user's token lies."""
-    return Path.home() / ".trustee" / FILE_NAME
+def user_token_path() -> Path | None:
+    """Return where a user's token lies; None for a user without a home."""
+    try:
+        return Path.home() / ".trustee" / FILE_NAME
+    except RuntimeError:
+        return None
 
 
 def find_admin_token(flag: Path | None) -> str | None:
@@ -41,9 +44,8 @@ def find_admin_token(flag: Path | None) -> str | None:
     if flag is not None:
         return _read(flag)
     home = os.environ.get("TRUSTEE_HOME")
-    places = [COMPOSE_PATH, *([Path(home) / FILE_NAME] if home else []), user_token_path()]
-    for place in places:
-        if place.is_file():
+    for place in (COMPOSE_PATH, Path(home) / FILE_NAME if home else None, user_token_path()):
+        if place is not None and _is_there(place):
             return _read(place)
     print(
         "No administrator's token was found: the request goes out anonymously, which only a broker with "
@@ -59,6 +61,13 @@ def make_admin_token(key: Ed25519PrivateKey, now: datetime) -> str:
     claims = {"iss": ISSUER, "aud": AUDIENCE, "role": ROLE, "iat": issued, "nbf": issued, "exp": issued + LIFETIME}
     signed = ".".join(b64url_encode(compact_json(part)) for part in ({"typ": "JWT", "alg": "EdDSA"}, claims))
     return f"{signed}.{b64url_encode(key.sign(signed.encode()))}"
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder that may not be looked into: reading says so
+        return True
 
 
 def _read(path: Path) -> str:

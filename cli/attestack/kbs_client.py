@@ -1,6 +1,7 @@
 """The program `kbs-client`: the operator's requests, and a guest's for trying a broker out.
 
-What it prints on standard output is what the stock client prints: scripts read it. All else goes to standard error.
+What it prints on standard output is what the stock client prints: scripts read it. All else goes to standard error,
+where nothing that a peer says can drive a terminal.
 """
 
 from __future__ import annotations
@@ -8,20 +9,31 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
+from attestack_common import process
 from attestack_common.errors import AttestackError, UsageError
 from attestack_common.files import read_bounded
 from attestack_common.version import ShowVersion
 from attestation_protocol.encoding import b64std_encode, compact_json
-from attestation_protocol.errors import ProtocolError
+from attestation_protocol.errors import ProtocolError, wire_text
 from attestation_protocol.resource_uri import ResourcePath, ResourceUri
 from attestation_protocol.tee_key import TeeKeyPair
 from attestation_protocol.token import UnverifiedToken
-from key_broker_client import AdminClient, AttestationToken, HttpTransport, RcarClient, TokenClient, TransportSettings
-from key_broker_client.admin import ADMIN_USER_AGENT
-from key_broker_client.errors import BrokerAnswerError, BrokerRefusedError
+from key_broker_client import (
+    AdminClient,
+    HttpTransport,
+    RcarClient,
+    TransportSettings,
+    shown_url,
+)
+from key_broker_client.admin import ADMIN_USER_AGENT, quoted
+from key_broker_client.errors import BrokerRefusedError
+from key_broker_client.resources import fetch_resource
+from key_broker_client.transport import USER_AGENT
 
 from attestack.admin_tokens import find_admin_token
 
@@ -89,13 +101,11 @@ async def run(arguments: argparse.Namespace) -> None:
     """Carry out one command. Raises AttestackError or ProtocolError."""
     root = None if arguments.cert_file is None else _read(arguments.cert_file).decode("utf-8", "replace")
     admin = arguments.verb == "config"
-    settings = TransportSettings(arguments.url, root)
-    if admin:
-        settings = TransportSettings(arguments.url, root, user_agent=ADMIN_USER_AGENT)
-    transport = HttpTransport(settings)
+    user_agent = ADMIN_USER_AGENT if admin else USER_AGENT
+    transport = HttpTransport(TransportSettings(arguments.url, root, user_agent=user_agent))
     try:
         if admin:
-            await _configure(arguments, AdminClient(transport, find_admin_token(arguments.admin_token_file)))
+            await _configure(arguments, AdminClient(transport, _admin_token(arguments)))
         elif arguments.verb == "attest":
             token = await _guest(arguments, transport).attest()
             print(token.token.text)
@@ -105,29 +115,42 @@ async def run(arguments: argparse.Namespace) -> None:
         await transport.close()
 
 
+def _admin_token(arguments: argparse.Namespace) -> str | None:
+    token = find_admin_token(arguments.admin_token_file)
+    if token is not None and not is_private(arguments.url):
+        print(
+            f"Warning: the administrator's token goes to {shown_url(arguments.url)} unencrypted: use https.",
+            file=sys.stderr,
+        )
+    return token
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read what is sent: HTTPS, or a peer on this machine."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" or parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
 async def _get_resource(arguments: argparse.Namespace, transport: Transport) -> str:
     path = ResourcePath.parse(arguments.path)
     uri = ResourceUri.parse(f"kbs:///{path}")
     if arguments.attestation_token is None:
         secret = await _guest(arguments, transport).get_resource(uri)
     else:
-        secret = await TokenClient(transport, _GivenToken(arguments)).get_resource(uri)
+        key, token = _given_token(arguments)
+        secret = await fetch_resource(transport, uri, key, {"authorization": f"Bearer {token.text}"})
     return b64std_encode(secret.reveal())
 
 
-class _GivenToken:
-    """The token and key that the command line names: there is no other to renew it with."""
-
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        if arguments.tee_key_file is None:
-            raise UsageError("--attestation-token needs --tee-key-file: the key that the token was issued for")
-        text = _read(arguments.attestation_token).decode("ascii", "replace").strip()
-        self._token = AttestationToken(UnverifiedToken.parse(text), _key(arguments.tee_key_file))
-
-    async def token(self, *, refused: AttestationToken | None = None) -> AttestationToken:
-        if refused is not None:
-            raise UsageError("the broker does not take the token", code="TOKEN-REFUSED", advice="attest again")
-        return self._token
+def _given_token(arguments: argparse.Namespace) -> tuple[TeeKeyPair, UnverifiedToken]:
+    """Read the token and the key that the command line names. Raises UsageError, ConfigError, ProtocolError."""
+    if arguments.tee_key_file is None:
+        raise UsageError("--attestation-token needs --tee-key-file: the key that the token was issued for")
+    text = _read(arguments.attestation_token).decode("ascii", "replace").strip()
+    return _key(arguments.tee_key_file), UnverifiedToken.parse(text)
 
 
 def _guest(arguments: argparse.Namespace, transport: Transport) -> RcarClient:
@@ -193,10 +216,20 @@ def _named_policy(name: str) -> bytes:
 
 
 def _init_data(argument: str | None) -> str | None:
-    """Read init-data: a name without line breaks that a file has is that file; anything else is the text."""
-    if argument is None or "\n" in argument or not Path(argument).is_file():
+    """Read init-data: a name that a file has is that file; anything else is the text. Raises UsageError."""
+    if argument is None or not _is_file(argument):
         return argument
-    return _read(Path(argument)).decode("utf-8", "replace")
+    try:
+        return _read(Path(argument)).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{argument}: init-data is not UTF-8", advice="name a TOML document") from None
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # too long for a name
+        return False
 
 
 def _read(path: Path) -> bytes:
@@ -208,20 +241,21 @@ def _key(path: Path) -> TeeKeyPair:
 
 
 def _explain(error: AttestackError | ProtocolError) -> str:
-    advice = f"\n  {error.advice}" if error.advice else ""
-    if isinstance(error, BrokerAnswerError):
-        return f"Error: {error.message}{advice}"
     if isinstance(error, BrokerRefusedError):
         information = error.information
-        shown = f'ErrorInformation {{ error_type: "{information.type}", detail: "{information.detail}" }}'
-        return f"{shown}\nError: request unauthorized [{error.code}]{advice}"
-    return f"Error: {error}{advice}"
+        kind, detail = quoted(information.type), quoted(information.detail)
+        text = wire_text("Error: request unauthorized", error.code, error.advice)
+        return f"ErrorInformation {{ error_type: {kind}, detail: {detail} }}\n{text}"
+    return f"Error: {wire_text(error.message, error.code, error.advice)}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program: 0, or 1 when it could not be done, or 2 for a command line that cannot be taken."""
-    arguments = parser().parse_args(argv)
+    """Run the program: 0, or 1 when it could not be done. A command line that does not parse ends it with 2."""
+    given = sys.argv[1:] if argv is None else argv
+    arguments = parser().parse_args(given)
+    process.harden()
     try:
+        _check_arguments(given)
         asyncio.run(run(arguments))
     except (AttestackError, ProtocolError) as error:
         print(_explain(error), file=sys.stderr)
@@ -229,6 +263,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _check_arguments(given: Sequence[str]) -> None:
+    try:
+        "".join(given).encode()
+    except UnicodeEncodeError:
+        raise UsageError("an argument is not UTF-8") from None
 
 
 if __name__ == "__main__":

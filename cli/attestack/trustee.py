@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from attestack_common import process
+from attestack_common import logs, process
 from attestack_common.clock import system_clock
-from attestack_common.errors import AttestackError
+from attestack_common.errors import AttestackError, UsageError
 from attestack_common.version import ShowVersion
 
 from attestack.trustee_home import DEFAULT_SOCKET, Home, generate_admin_key
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     run = verbs.add_parser("run", help="serve until a signal ends it")
     run.add_argument("--config-file", type=Path, metavar="FILE", help="the broker's configuration")
     run.add_argument("--socket", default=DEFAULT_SOCKET, help="where to serve without a file (default: %(default)s)")
-    run.add_argument("--allow-all", action="store_true", help="store a resource policy that allows all (not in memory)")
+    run.add_argument("--allow-all", action="store_true", help="store a resource policy that allows all")
     run.add_argument("--strict-config", action="store_true", help="refuse unknown keys instead of naming them")
     keygen = verbs.add_parser("keygen", help="make an administrator's key pair")
     keygen.add_argument("-f", "--file", type=Path, metavar="FILE", help="the private key (default: <home>/key)")
@@ -47,10 +47,11 @@ def parser() -> argparse.ArgumentParser:
 
 async def serve(arguments: argparse.Namespace, home: Home) -> None:
     """Serve until cancelled."""
-    from attestack_common import config as configuration  # noqa: PLC0415  # keygen needs no broker
+    from attestack_common import config as configuration  # noqa: PLC0415  # the other verbs need no broker
     from key_broker_service import config as broker_config  # noqa: PLC0415
     from key_broker_service import server  # noqa: PLC0415
 
+    logs.configure(None)
     path = arguments.config_file
     if path is None:
         document: dict[str, Any] = home.default_document(arguments.socket)
@@ -63,6 +64,10 @@ async def serve(arguments: argparse.Namespace, home: Home) -> None:
         document, broker_config.KbsConfig, source=source, strict=arguments.strict_config, closed=broker_config.CLOSED
     )
     checked = broker_config.checked(decoded, source=source)
+    if checked.http_server.insecure_http and not checked.http_server.on_loopback:
+        print(
+            "Warning: administrators' tokens and policies can be read and changed on the way: no TLS.", file=sys.stderr
+        )
     if arguments.allow_all:
         await _allow_all(checked)
     await server.serve(checked, source=source, strict=arguments.strict_config)
@@ -72,12 +77,19 @@ async def _allow_all(config: KbsConfig) -> None:
     from importlib.resources import files  # noqa: PLC0415  # as above
 
     from key_broker_service import resource_policy  # noqa: PLC0415
+    from trustee_core.policy.store import SUFFIX  # noqa: PLC0415
     from trustee_core.storage.registry import open_storage  # noqa: PLC0415
 
+    if config.storage_backend.storage_type.lower() == "memory":
+        raise UsageError(
+            "--allow-all stores a policy, and what is stored in memory is the running broker's alone",
+            code="TRUSTEE-ALLOW-ALL",
+            advice="choose another storage_type, or run kbs-client config set-resource-policy --allow-all",
+        )
     storage = open_storage(config.storage_backend.storage_type, config.storage_backend.backends)
     try:
         policy = files("key_broker_service").joinpath("policies/allow_all.rego").read_bytes()
-        await storage.namespace(resource_policy.NAMESPACE).put(f"{resource_policy.POLICY_ID}.rego", policy)
+        await storage.namespace(resource_policy.NAMESPACE).put(resource_policy.POLICY_ID + SUFFIX, policy)
     finally:
         await storage.close()
 
@@ -89,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         home = Home.open(arguments.home)
         if arguments.verb == "run":
-            process.run(lambda: serve(arguments, home))
+            process.run(lambda: serve(arguments, home))  # does not return
         if arguments.verb == "keygen":
             private = arguments.file or home.admin_key_path
             print(f"wrote {private} and {generate_admin_key(private)}")

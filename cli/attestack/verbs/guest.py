@@ -1,7 +1,7 @@
 """`attestack guest`: the Attestation Agent and the Confidential Data Hub in one process, each on its own socket.
 
 One interpreter instead of two, and the hub has its tokens from the agent without a socket between them. The files and
-sockets are those of the two programs.
+sockets are those of the two programs; the log's level is the agent's.
 """
 
 from __future__ import annotations
@@ -14,21 +14,6 @@ from attestack.verbs import Verb
 
 if TYPE_CHECKING:
     import argparse
-
-    from attestation_agent.tokens import KbsTokens
-    from key_broker_client import AttestationToken
-    from ttrpc_asyncio import Address, Server, Service
-
-
-class OwnTokens:
-    """The agent's tokens for the hub in the same process."""
-
-    def __init__(self, tokens: KbsTokens) -> None:
-        self._tokens = tokens
-
-    async def token(self, *, refused: AttestationToken | None = None) -> AttestationToken:
-        """Return a token; never the one that was refused."""
-        return await self._tokens.token(refused=None if refused is None else refused.fingerprint)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,31 +32,22 @@ async def serve(arguments: argparse.Namespace) -> None:
     from attestation_agent import agent  # noqa: PLC0415
     from attestation_agent import main as agent_program  # noqa: PLC0415
     from confidential_data_hub import hub  # noqa: PLC0415
-    from ttrpc_asyncio import Address  # noqa: PLC0415
+    from confidential_data_hub import main as hub_program  # noqa: PLC0415
 
+    logs.configure(None)
+    agent_address = agent_program.listening_address(arguments.attestation_sock or agent.DEFAULT_SOCKET)
     agent_config = agent.load_config(arguments.config_file, strict=arguments.strict_config)
     hub_config = hub.load_config(arguments.cdh_config, strict=arguments.strict_config)
+    hub_address = hub_program.listening_address(hub_config.socket)
     logs.configure(agent_config.log.level)
-    socket = agent_program.listening_address(arguments.attestation_sock or agent.DEFAULT_SOCKET)
-    the_agent = await agent.Agent.assemble(agent_config, agent_program.given_init_data(arguments))
-    tokens = None if the_agent.kbs_tokens is None else OwnTokens(the_agent.kbs_tokens)
     async with contextlib.AsyncExitStack() as running:
-        await _listen(running, socket, (the_agent.service,))
-        the_hub = await hub.Hub.assemble(hub_config, tokens)
-        last = await _listen(running, Address.parse(hub_config.socket), the_hub.services)
-        await last.serve_forever()
-
-
-async def _listen(running: contextlib.AsyncExitStack, address: Address, services: tuple[Service, ...]) -> Server:
-    from attestack_common import logs, process  # noqa: PLC0415  # as above
-    from ttrpc_asyncio import Server  # noqa: PLC0415
-
-    if address.is_file:
-        process.ensure_runtime_dir(Path(address.host).parent)
-    server = await running.enter_async_context(Server(services))
-    await server.start(address)
-    logs.get_logger("guest").info("listening", address=str(address), services=",".join(s.name for s in services))
-    return server
+        the_agent = await agent.Agent.assemble(agent_config, agent_program.given_init_data(arguments))
+        running.push_async_callback(the_agent.close)
+        await agent_program.listen(running, agent_address, [the_agent.service])
+        the_hub = await hub.Hub.assemble(hub_config, the_agent.kbs_tokens)
+        running.push_async_callback(the_hub.close)
+        server = await hub_program.listen(running, hub_address, the_hub.services, broker=hub_config.kbc.url)
+        await server.serve_forever()
 
 
 def run(arguments: argparse.Namespace) -> int:

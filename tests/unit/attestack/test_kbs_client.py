@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from attestack import kbs_client
+from attestack_common import process
 from attestack_common.errors import UsageError
 from attestation_protocol import jwe
 from attestation_protocol.encoding import b64std_encode
@@ -33,16 +34,12 @@ ANSWERS = {
 }
 
 
-class Transport(Broker):
-    async def close(self) -> None:
-        pass
-
-
 @pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Transport:
+def broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Broker:
     """A broker behind the client's transport, and the files of the recordings in the working directory."""
-    peer = Transport(answers={request: [answer] * 9 for request, answer in ANSWERS.items()})
+    peer = Broker(answers={request: [answer] * 9 for request, answer in ANSWERS.items()})
     monkeypatch.setattr(kbs_client, "HttpTransport", lambda _: peer)
+    monkeypatch.setattr(process, "harden", lambda: None)  # it would harden the tests' own process
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("TRUSTEE_HOME", raising=False)
@@ -62,7 +59,7 @@ def stdout(run: dict[str, Any], output: str) -> bool:
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: " ".join(run["arguments"]) + run["note"])
-def test_recorded_runs(broker: Transport, capsys: pytest.CaptureFixture[str], run: dict[str, Any]) -> None:
+def test_recorded_runs(broker: Broker, capsys: pytest.CaptureFixture[str], run: dict[str, Any]) -> None:
     if run["note"] == "denied by the default policy":
         broker.answers["GET /kbs/v0/resource/default/key/1"] = [refusal("PolicyDeny", "Access denied by policy")]
     try:
@@ -74,7 +71,8 @@ def test_recorded_runs(broker: Transport, capsys: pytest.CaptureFixture[str], ru
     assert stdout(run, output.out), output.out
     if run["note"] == "denied by the default policy":
         assert 'errors/PolicyDeny", detail: "Access denied by policy"' in output.err
-        assert "Error: request unauthorized [ACCESS-DENIED]" in output.err
+        assert "Error: request unauthorized (the operator's resource policy decides" in output.err
+        assert output.err.endswith(" [ACCESS-DENIED]\n")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +100,7 @@ def test_a_value_of_another_type_is_refused(flags: list[str]) -> None:
 
 @pytest.mark.parametrize("name", ["allow-all", "deny-all", "affirming", "default"])
 def test_each_named_policy_is_the_one_of_its_name(
-    broker: Transport, capsys: pytest.CaptureFixture[str], name: str
+    broker: Broker, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert kbs_client.main(["config", "set-resource-policy", f"--{name}"]) == 0
     policy = kbs_client._named_policy(name.replace("-", "_"))
@@ -111,9 +109,7 @@ def test_each_named_policy_is_the_one_of_its_name(
     assert broker.requests == ["POST /kbs/v0/resource-policy"]
 
 
-def test_a_given_token_opens_with_its_key(
-    broker: Transport, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_given_token_opens_with_its_key(broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key = TeeKeyPair.generate(TeeKeyAlgorithm.RSA)
     (tmp_path / "key").write_bytes(key.to_pem())
     (tmp_path / "token").write_text(token_text(exp=4_000_000_000) + "\n")
@@ -123,14 +119,109 @@ def test_a_given_token_opens_with_its_key(
     assert kbs_client.main(command) == 0
     assert capsys.readouterr().out == "c2VjcmV0\n"
     assert kbs_client.main(command) == 1
-    assert "TOKEN-REFUSED" in capsys.readouterr().err
+    assert "[BROKER-UNAUTHORIZED]" in capsys.readouterr().err
     assert kbs_client.main(command[:-2]) == 1
     assert "needs --tee-key-file" in capsys.readouterr().err
     assert broker.requests == [target] * 2
 
 
+def test_a_denial_on_a_given_token_is_said_to_be_one(
+    broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "key").write_bytes(TeeKeyPair.generate().to_pem())
+    (tmp_path / "token").write_text(token_text(exp=4_000_000_000, iat=1))
+    broker.answers["GET /kbs/v0/resource/default/key/1"] = [refusal("PolicyDeny", "Access denied by policy")]
+    command = ["get-resource", "--path", "default/key/1", "--attestation-token", "token", "--tee-key-file", "key"]
+    assert kbs_client.main(command) == 1
+    assert capsys.readouterr().err.endswith(" [ACCESS-DENIED]\n")
+    assert len(broker.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (
+            ["get-resource", "--path", "default/key/1", "--attestation-token", "binary", "--tee-key-file", "key"],
+            "TOKEN-FORMAT",
+        ),
+        (["get-resource", "--path", "default/key/1", "--tee-key-file", "binary"], "KEY-FORMAT"),
+        (["get-resource", "--path", "../../x"], "RESOURCE-PATH"),
+        (["attest", "binary"], "USAGE"),
+        (["attest", "\udcff"], "USAGE"),
+        (["--cert-file", "nowhere", "attest"], "FILE-READ"),
+        (["config", "--admin-token-file", "binary", "delete-resource", "--path", "a/b/c"], "ADMIN-TOKEN"),
+        (["config", "set-resource", "--path", "a/b", "--resource-file", "secret"], "RESOURCE-PATH"),
+    ],
+)
+def test_a_mistake_is_one_line_with_a_code_and_nothing_is_sent(
+    broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: str
+) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (tmp_path / "key").write_bytes(TeeKeyPair.generate().to_pem())
+    assert kbs_client.main(arguments) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.splitlines()[-1].startswith("Error: ")
+    assert output.err.endswith(f" [{code}]\n")
+    assert broker.requests == []
+
+
+def test_what_a_broker_says_cannot_drive_the_terminal(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
+    broker.answers["GET /kbs/v0/resource/default/key/1"] = [refusal("PolicyDeny", "\x1b]0;x\x07 \u202e")]
+    assert kbs_client.main(["get-resource", "--path", "default/key/1"]) == 1
+    error = capsys.readouterr().err
+    assert "\\u001b]0;x\\u0007 \\u202e" in error
+    assert "\x1b" not in error
+
+
+def test_ctrl_c_ends_it(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(*_: object, **__: object) -> Answer:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(broker, "send", interrupted)
+    assert kbs_client.main(["attest"]) == 130
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]:8080", True),
+        ("http://localhost", True),
+        ("https://kbs.example", True),
+        ("http://kbs.example", False),
+        ("http://10.0.0.1:8080", False),
+        ("http://localhost.evil.example", False),
+        ("http://[", False),
+        ("", False),
+    ],
+)
+def test_a10_an_unencrypted_way_is_known(url: str, private: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    assert kbs_client.is_private(url) is private
+
+
+def test_a10_an_administrators_token_on_an_unencrypted_way_is_warned_of(
+    broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "token").write_text("header.claims.signature")
+    admin = ["config", "--admin-token-file", "token", "delete-resource", "--path", "default/key/1"]
+    assert kbs_client.main(["--url", "http://name:password@kbs.example", *admin]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("Warning: the administrator's token goes to http://kbs.example unencrypted")
+    assert kbs_client.main(["--url", "https://kbs.example", *admin]) == 0
+    assert capsys.readouterr().err == ""
+    assert len(broker.requests) == 2
+
+
+def test_a_text_too_long_for_a_name_is_init_data(broker: Broker) -> None:
+    assert kbs_client.main(["attest", "x" * 5000]) == 0
+    assert broker.attested is not None
+    assert broker.attested.init_data is not None
+    assert broker.attested.init_data.body == "x" * 5000
+
+
 @pytest.mark.parametrize("given", ["file", "text"])
-def test_init_data_is_a_text_or_its_file(broker: Transport, tmp_path: Path, given: str) -> None:
+def test_init_data_is_a_text_or_its_file(broker: Broker, tmp_path: Path, given: str) -> None:
     (tmp_path / "init.toml").write_text('version = "1"\n')
     assert kbs_client.main(["attest", "init.toml" if given == "file" else 'version = "1"\n']) == 0
     assert broker.attested is not None
@@ -139,7 +230,7 @@ def test_init_data_is_a_text_or_its_file(broker: Transport, tmp_path: Path, give
 
 
 def test_a35_the_admin_token_goes_out_and_is_not_shown(
-    broker: Transport, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "token").write_text("header.claims.signature\n")
     assert kbs_client.main(["config", "--admin-token-file", "token", "delete-resource", "--path", "default/key/1"]) == 0
