@@ -77,6 +77,9 @@ class Step:
     response: Response
     note: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.request.method} {self.request.target} -> {self.response.status} {self.note}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:

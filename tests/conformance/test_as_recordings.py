@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.conformance import wire_table
 from tests.conformance.recordings import Headers, Recording, Response, http_recordings
 from tests.integration.processes import Program, Tcp, free_port
 
@@ -101,6 +102,10 @@ def test_the_service_answers_as_recorded(case: Recording, outcomes: dict[tuple[s
         for number, step in enumerate(case.steps)
     }
     expected = {place: DIVERGENCES[place][0] if place in DIVERGENCES else "" for place in found}
+    for number, step in enumerate(case.steps):
+        place = (case.name, number)
+        row = DIVERGENCES[place][1] if place in DIVERGENCES else ""
+        wire_table.add(f"as/{case.name}", number, "our server", str(step), difference=found[place], allowed_by=row)
     assert found == expected
 
 

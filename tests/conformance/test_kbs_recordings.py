@@ -16,6 +16,7 @@ import pytest
 from attestation_protocol.jwe import decrypt
 from attestation_protocol.tee_key import TeeKeyPair
 
+from tests.conformance import wire_table
 from tests.conformance.kbs_replay import Replay, member, session_cookie
 from tests.conformance.recordings import Recording, Response, http_recordings
 from tests.integration.processes import Program, Tcp, free_port
@@ -84,6 +85,10 @@ def test_the_broker_answers_as_recorded(case: Recording, outcomes: dict[tuple[st
         for number, step in enumerate(case.steps)
     }
     expected = {place: DIVERGENCES[place][0] if place in DIVERGENCES else "" for place in found}
+    for number, step in enumerate(case.steps):
+        place = (case.name, number)
+        row = DIVERGENCES[place][1] if place in DIVERGENCES else ""
+        wire_table.add(f"kbs/{case.name}", number, "our server", str(step), difference=found[place], allowed_by=row)
     assert found == expected
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.conformance import wire_table
 from tests.conformance.kbs_replay import Replay
 from tests.conformance.recordings import Recording, http_recording
 from tests.conformance.test_kbs_recordings import SECRET, differences
@@ -34,6 +35,8 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
 
 def compare(replay: Replay, case: Recording) -> None:
     found = ["; ".join(differences(step.response, replay.ask(step), case)) for step in case.steps]
+    for number, (step, difference) in enumerate(zip(case.steps, found, strict=True)):
+        wire_table.add(f"stock/{case.name}", number, "our server", str(step), difference=difference)
     assert found == [""] * len(case.steps)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tests.conformance import wire_table
 from tests.conformance.recordings import WIRE
 from tests.unit.key_broker_service.inprocess import Guest, running
 
@@ -53,6 +54,7 @@ async def test_what_ours_stores_has_the_bytes_of_the_stock_broker(tmp_path: Path
         ours = {path.name: path.read_bytes() for path in (tmp_path / namespace).iterdir()}
         stock = {path.name: path.read_bytes() for path in (STOCK / namespace).iterdir()}
         assert ours == stock
+    wire_table.add("stores/localfs", 0, "our store", "a stock broker's folder: read, and written again alike")
 
 
 async def test_sessions_of_a_stock_broker_are_left_alone_and_open_nothing(store: Path) -> None:

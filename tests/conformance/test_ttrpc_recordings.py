@@ -17,6 +17,7 @@ from ttrpc_asyncio import CallContext, Client, Code, Server, Service, StatusErro
 from ttrpc_asyncio.envelope import decode_request, decode_response
 from ttrpc_asyncio.frames import REQUEST, RESPONSE, Frame, FrameDecoder
 
+from tests.conformance import wire_table
 from tests.conformance.recordings import FramedCall, stream, ttrpc_recording
 from tests.unit.ttrpc_asyncio.peer import RawPeer, raw_peer, raw_server, some_address
 
@@ -108,8 +109,9 @@ async def test_our_server_answers_a_stock_client_byte_for_byte(name: str) -> Non
     async with Server(services(recording)) as server:
         address = str(await server.start(some_address()))
         async with raw_peer(address) as peer:
-            for framed in recording:
+            for number, framed in enumerate(recording):
                 await peer.send(framed.request_frame)
+                wire_table.add(name, number, "our server", f"{framed.service}/{framed.call.method}")
                 if framed.response_frame is None:
                     continue
                 assert await peer.frame() == framed.response_frame, framed.call
@@ -129,8 +131,9 @@ async def test_our_client_calls_as_the_stock_client_and_understands_the_answers(
 
     address = some_address()
     async with raw_server(address, stock_server), await Client.connect(address) as client:
-        for framed in recording:
+        for number, framed in enumerate(recording):
             call = framed.call
+            wire_table.add(name, number, "our client", f"{framed.service}/{call.method}")
             outcome = client.call(framed.service, call.method, call.request, timeout=20)
             if not call.code:
                 assert await outcome == call.response
@@ -180,6 +183,7 @@ async def test_our_server_serves_the_recorded_stream(name: str) -> None:
             await peer.send(sent)
             assert await peer.reader.readexactly(len(received)) == received
     assert outcomes == []
+    wire_table.add(name, 0, "our server", f"{len(chunks)} pieces of a stream")
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -203,3 +207,4 @@ async def test_our_client_sends_the_recorded_stream(name: str) -> None:
             with contextlib.suppress(StatusError):
                 await client.call(call.service, call.method, call.payload, timeout=50)
         await finished
+    wire_table.add(name, 0, "our client", f"{len(chunks)} pieces of a stream")

@@ -13,6 +13,7 @@ from attestation_protocol.encoding import b64std_encode
 from attestation_protocol.tee_key import TeeKeyAlgorithm, TeeKeyPair
 from key_broker_client.transport import Answer
 
+from tests.conformance import wire_table
 from tests.conformance.recordings import document
 from tests.unit.key_broker_client.broker import Broker, refusal, token_text
 
@@ -69,6 +70,7 @@ def test_recorded_runs(broker: Broker, capsys: pytest.CaptureFixture[str], run: 
     output = capsys.readouterr()
     assert status == run["exit"]
     assert stdout(run, output.out), output.out
+    wire_table.add("cli-kbs-client", RUNS.index(run), "our program", " ".join(run["arguments"]))
     if run["note"] == "denied by the default policy":
         assert 'errors/PolicyDeny", detail: "Access denied by policy"' in output.err
         assert "Error: request unauthorized (the operator's resource policy decides" in output.err

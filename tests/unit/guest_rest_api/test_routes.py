@@ -11,6 +11,7 @@ from attestation_protocol.errors import advice_of, code_of
 from guest_rest_api.errors import BackendError
 from guest_rest_api.routes import Routes
 
+from tests.conformance import wire_table
 from tests.conformance.recordings import http_recording
 
 STEPS = http_recording("guest/rest").steps
@@ -81,6 +82,7 @@ async def ask(
 async def test_recorded_answers(step: Any) -> None:
     request, wanted = step.request, step.response
     got = await ask(routes(), request.target, request.method, request.body)
+    wire_table.add("guest/rest", STEPS.index(step), "our server", str(step))
     assert got.status == wanted.status
     assert got.content_type == wanted.headers.get("content-type")
     if wanted.body == b"ttrpc request error":
