@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from trustee_core.storage.contract import StorageBackend
 
 
+Place = tuple[str, str]
+"""A namespace and a key in it."""
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -104,17 +108,27 @@ async def test_a30_two_keys_are_never_one(backend: StorageBackend, kind: str, fi
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (("a", "b/c"), ("a/b", "c")),
-        (("a", "b/c/d"), ("a/b/c", "d")),
         (("a-b", "c"), ("a_b", "c")),
         (("a.b", "c"), ("a", "b.c")),
         (("repository", "kbs/x"), ("kbs", "x")),
         (("Repository", "x"), ("repository", "x")),
     ],
 )
-async def test_a30_namespaces_do_not_collide(
-    backend: StorageBackend, first: tuple[str, str], second: tuple[str, str]
+async def test_a30_namespaces_do_not_collide(backend: StorageBackend, first: Place, second: Place) -> None:
+    await are_apart(backend, first, second)
+
+
+@pytest.mark.parametrize("kind", ["memory", "local_fs", "sqlite"])
+@pytest.mark.parametrize(
+    ("first", "second"), [(("a", "b/c"), ("a/b", "c")), (("a", "b/c/d"), ("a/b/c", "d"))], ids=["near", "far"]
+)
+async def test_a30_namespaces_within_namespaces_do_not_collide(
+    backend: StorageBackend, first: Place, second: Place
 ) -> None:
+    await are_apart(backend, first, second)
+
+
+async def are_apart(backend: StorageBackend, first: Place, second: Place) -> None:
     for namespace, key in (first, second):
         assert await backend.namespace(namespace).put_if_absent(key, f"{namespace}:{key}".encode()) is True
     for namespace, key in (first, second):
@@ -123,6 +137,20 @@ async def test_a30_namespaces_do_not_collide(
         assert await store.keys() == [key]
     assert await backend.namespace(first[0]).delete(first[1]) is True
     assert await backend.namespace(second[0]).get(second[1]) is not None
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "a/b"), ("a/b", "a"), ("a/b/c", "a"), ("a", "a/b/c")])
+async def test_a30_a_file_of_values_and_a_folder_of_files_do_not_replace_each_other(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    backend = opener("local_json", tmp_path, FakeClock())()
+    await backend.namespace(first).put("key", b"first")
+    with pytest.raises(StorageError) as caught:
+        await backend.namespace(second).put("key", b"second")
+    assert caught.value.code == "STORAGE-IO"
+    assert await backend.namespace(first).get("key") == b"first"
+    assert {name for name in files(tmp_path / "json") if not name.startswith(".attestack/")} == {first}
+    await backend.close()
 
 
 async def test_a30_a_key_cannot_replace_the_folder_of_a_namespace(backend: StorageBackend) -> None:

@@ -111,7 +111,7 @@ async def test_a37_deleting_and_creating_race_to_one_of_two_ends(open_again: Ope
     await backend.close()
 
 
-@pytest.mark.parametrize("kind", ["local_fs", "sqlite"])
+@pytest.mark.parametrize("kind", ["local_fs", "local_json", "sqlite"])
 def test_a37_of_many_processes_one_is_first(kind: str, tmp_path: Path) -> None:
     module = "tests.unit.trustee_core.storage.processes"
     processes = [

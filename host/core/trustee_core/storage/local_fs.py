@@ -13,20 +13,21 @@ for another process) is done on one worker thread.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from attestack_common.clock import Clock, system_clock
 
-from trustee_core.storage.contract import KeyRefusedError
-from trustee_core.storage.local_fs_files import OWN_FOLDER, TooLargeError, folder_failure, reason_against_name
-from trustee_core.storage.local_fs_namespace import ChangedError, Namespace
-from trustee_core.storage.rules import check_namespace, check_value, expires_at, refused
+from trustee_core.storage.files import ChangedError, TooLargeError, folder_failure
+from trustee_core.storage.local_fs_files import reason_against_name
+from trustee_core.storage.local_fs_namespace import Namespace
+from trustee_core.storage.own_folder import check_folder_namespace
+from trustee_core.storage.rules import check_value, expires_at, refused
 from trustee_core.storage.settings import Settings
 from trustee_core.storage.worker import TIME_LIMIT, Worker, closed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 DEFAULT_FOLDER: Final = "/opt/confidential-containers/storage/local_fs"
 LOCK_WAIT: Final = 5.0
@@ -38,13 +39,8 @@ INLINE_SIZE: Final = 64 << 10
 def open_backend(settings: Mapping[str, object]) -> LocalFsBackend:
     """Open the folder that `dir_path` names. Raises ConfigError."""
     table = Settings("local_fs", settings)
-    root = Path(table.path("dir_path", DEFAULT_FOLDER)).absolute()
+    root = table.folder("dir_path", table.path("dir_path", DEFAULT_FOLDER))
     table.done()
-    try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f"{root}: {error.strerror}"
-        raise table.refused("dir_path", reason, "name a folder that this user may make or use") from None
     return LocalFsBackend(root)
 
 
@@ -67,9 +63,7 @@ class LocalFsBackend:
 
     def namespace(self, name: str) -> LocalFsStore:
         """Open a namespace; its folder is made. Raises KeyRefusedError, StorageError."""
-        check_namespace(name)
-        if name.split("/", maxsplit=1)[0] == OWN_FOLDER:
-            raise KeyRefusedError(f"invalid storage namespace: {name}", code="STORAGE-NAMESPACE")
+        check_folder_namespace(name)
         namespace = Namespace(self._root, name, clock=self.clock, lock_wait=self._lock_wait)
         try:
             namespace.make()

@@ -11,35 +11,28 @@ before and after the value, and if it changed in between, the reader looks again
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from attestack_common.logs import get_logger
 
-from trustee_core.storage.contract import StorageCorruptError, StorageTimeoutError
-from trustee_core.storage.local_fs_files import (
-    OWN_FOLDER,
+from trustee_core.storage.contract import StorageCorruptError
+from trustee_core.storage.files import (
+    ChangedError,
     TooLargeError,
     escaped,
     exists,
     failure,
-    is_folder,
-    is_value,
-    key_of,
-    link,
-    list_failure,
     open_folder,
     read_file,
     remove,
-    write_new,
 )
+from trustee_core.storage.local_fs_files import is_folder, is_value, key_of, list_failure
+from trustee_core.storage.own_folder import OwnFolder
 from trustee_core.storage.rules import MAX_VALUE_SIZE, now_us, shown
 
 if TYPE_CHECKING:
@@ -51,15 +44,8 @@ NOTES_SWEPT: Final = 4
 """Notes that one write looks at, to remove values that expired: more than it adds."""
 MAX_NOTE: Final = 1024
 _READ_ATTEMPTS: Final = 3
-_LOCK_POLL: Final = (0.001, 0.02)
-"""Seconds between two attempts to get the lock: at first, at most."""
-_MAX_REPORTED: Final = 256
 _NOTE: Final = re.compile(rb"(?:[0-9]{1,19} [0-9a-f]{64}\n){1,8}")
 _LOG: Final = get_logger("storage")
-
-
-class ChangedError(Exception):
-    """A value changed each time that it was read: the lock is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +63,9 @@ class Namespace:
         self._root = root
         self._name = name
         self._clock = clock
-        self._lock_wait = lock_wait
+        self._own = OwnFolder(root, name, lock_wait)
         self._segments = name.split("/")
-        own = f"{root}/{OWN_FOLDER}"
-        self._lock_path = Path(own, "lock", escaped(name))
-        self._notes_path = f"{own}/expiry/{escaped(name)}"
         self._to_sweep: list[str] = []
-        self._reported: set[str] = set()
 
     def make(self) -> None:
         """Make the folder of the values. Raises OSError."""
@@ -99,7 +81,7 @@ class Namespace:
                 if before == self._note(name):
                     return value if value is None or self._alive(value, before) else None
         except OSError as error:
-            self._report(name, error.strerror or type(error).__name__)
+            self._own.report(name, error.strerror or type(error).__name__)
             raise failure(error, "get", key) from None
         raise ChangedError
 
@@ -108,7 +90,7 @@ class Namespace:
         try:
             return self._present(key)
         except ChangedError:
-            with self._locked():
+            with self._own.locked():
                 return self._present(key)
 
     def put(self, key: str, value: bytes, expires: int | None) -> None:
@@ -165,19 +147,19 @@ class Namespace:
     def _key(self, entry: os.DirEntry[str], folder: int, prefix: str) -> str | None:
         key = key_of(entry.name)
         if key is None:
-            self._report(entry.name, "not the name of a key")
+            self._own.report(entry.name, "not the name of a key")
         elif key.startswith(prefix):
             if is_value(entry, folder):
                 return key
             if not is_folder(entry):  # of another namespace, or of a mounted ConfigMap
-                self._report(entry.name, "not a regular file")
+                self._own.report(entry.name, "not a regular file")
         return None
 
     def _present(self, key: str) -> bytes | None:
         try:
             return self.read(key, MAX_VALUE_SIZE)
         except TooLargeError:
-            self._report(escaped(key), "larger than any value")
+            self._own.report(escaped(key), "larger than any value")
             raise StorageCorruptError(
                 f"failed to get key `{shown(key)}`: the file is larger than {MAX_VALUE_SIZE} bytes",
                 advice="remove the file, or replace it by a smaller one",
@@ -213,27 +195,16 @@ class Namespace:
         others = tuple(line for line in old or () if line.digest != digest)
         if new + others != old:
             self._set_note(name, new + others)
-        if not self._place(value, name, folder, replace=replace):
+        if not self._own.place(value, name, folder, replace=replace):
             return False
         if others:
             self._set_note(name, new)
         return True
 
-    def _place(self, data: bytes, name: str, folder: int, *, replace: bool) -> bool:
-        own_name = escaped(self._name)
-        with self._own_folder("tmp") as temporary:
-            write_new(own_name, temporary, data)
-            if replace:
-                os.rename(own_name, name, src_dir_fd=temporary, dst_dir_fd=folder)
-            elif not link(own_name, name, temporary, folder):
-                return False
-        os.fsync(folder)
-        return True
-
     def _note(self, name: str) -> tuple[_Line, ...]:
         """Read what is noted of a value. Raises StorageCorruptError, OSError."""
         try:
-            folder = os.open(self._notes_path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            folder = os.open(self._own.expiry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return ()
         try:
@@ -245,10 +216,10 @@ class Namespace:
         finally:
             os.close(folder)
         if not _NOTE.fullmatch(text):
-            self._report(name, "the note of its expiry is damaged")
+            self._own.report(name, "the note of its expiry is damaged")
             raise StorageCorruptError(
                 f"the note of when {shown(name)} expires is damaged",
-                advice=f"write or delete the value again, or remove {self._notes_path}/{name}",
+                advice=f"write or delete the value again, or remove {self._own.expiry}/{name}",
             )
         return tuple(_Line(int(at), digest) for at, digest in map(str.split, text.decode("ascii").splitlines()))
 
@@ -257,17 +228,17 @@ class Namespace:
             self._remove_note(name, durably=True)
             return
         text = "".join(f"{line.expires_at} {line.digest}\n" for line in note)
-        with self._own_folder("expiry", escaped(self._name)) as folder:
-            self._place(text.encode("ascii"), name, folder, replace=True)
+        with self._own.opened("expiry", self._own.name) as folder:
+            self._own.place(text.encode("ascii"), name, folder, replace=True)
 
     def _remove_note(self, name: str, *, durably: bool = False) -> None:
-        with self._own_folder("expiry", escaped(self._name)) as folder:
+        with self._own.opened("expiry", self._own.name) as folder:
             if remove(name, folder) and durably:
                 os.fsync(folder)
 
     def _noted(self) -> list[str]:
         try:
-            with os.scandir(self._notes_path) as entries:
+            with os.scandir(self._own.expiry) as entries:
                 return [entry.name for entry in entries]
         except FileNotFoundError:
             return []
@@ -301,7 +272,7 @@ class Namespace:
     def _changing(self, doing: str, key: str) -> Iterator[int]:
         """Hold the lock and give the folder of the values; sweep afterwards."""
         try:
-            with self._locked():
+            with self._own.locked():
                 folder = open_folder(self._root, self._segments, create=True)
                 try:
                     yield folder
@@ -310,56 +281,3 @@ class Namespace:
                     os.close(folder)
         except OSError as error:
             raise failure(error, doing, key) from None
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the lock of the namespace. Raises StorageTimeoutError, OSError."""
-        deadline = time.monotonic() + self._lock_wait
-        file = self._lock(deadline)
-        # Whoever cleans up may have removed the file meanwhile: then a lock on it keeps nobody out.
-        while not self._is_lock(file):
-            os.close(file)
-            file = self._lock(deadline)
-        try:
-            yield
-        finally:
-            os.close(file)
-
-    def _lock(self, deadline: float) -> int:
-        with self._own_folder("lock") as folder:
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            file = os.open(escaped(self._name), flags, 0o600, dir_fd=folder)
-        pause, longest = _LOCK_POLL
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    os.close(file)
-                    raise StorageTimeoutError(
-                        f"another process held the lock of {self._name} for {self._lock_wait:g} s", advice="try again"
-                    ) from None
-                time.sleep(pause)
-                pause = min(2 * pause, longest)
-            else:
-                return file
-
-    def _is_lock(self, file: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(file), self._lock_path.lstat())
-        except FileNotFoundError:
-            return False
-
-    @contextmanager
-    def _own_folder(self, *segments: str) -> Iterator[int]:
-        folder = open_folder(self._root, (OWN_FOLDER, *segments), create=True)
-        try:
-            yield folder
-        finally:
-            os.close(folder)
-
-    def _report(self, name: str, reason: str) -> None:
-        """Log what cannot be served, once."""
-        if name not in self._reported and len(self._reported) < _MAX_REPORTED:
-            self._reported.add(name)
-            _LOG.warning("not served", namespace=self._name, file=name, reason=reason)

@@ -34,7 +34,6 @@ _UPSTREAM_NAMES: Final = {
     "sqlite": "SQLite",
 }
 _INSTEAD: Final = {
-    "local_json": 'use storage_type = "local_fs", or "sqlite" for one file',
     "postgres": 'use storage_type = "sqlite", which several processes of one machine can share',
     "redis": 'use storage_type = "sqlite", which several processes of one machine can share',
 }

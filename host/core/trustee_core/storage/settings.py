@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from attestack_common.errors import ConfigError
@@ -30,6 +31,16 @@ class Settings:
                 f"{self._where}.{key} is not a path", code="STORAGE-CONFIG", advice=f'write {key} = "{default}"'
             )
         return value
+
+    def folder(self, key: str, path: str) -> Path:
+        """Make the folder that a key names, for this user only, if it is not there. Raises ConfigError."""
+        folder = Path(path).absolute()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"{folder}: {error.strerror}"
+            raise self.refused(key, reason, "name a folder that this user may make or use") from None
+        return folder
 
     def refused(self, key: str, reason: str, advice: str) -> ConfigError:
         """Return the error of a value that cannot be used."""

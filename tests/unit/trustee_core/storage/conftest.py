@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from attestack_common.logs.lines import FIELDS
 from trustee_core.storage.local_fs import LocalFsBackend
+from trustee_core.storage.local_json import LocalJsonBackend
 from trustee_core.storage.memory import MemoryBackend
 from trustee_core.storage.sqlite import SqliteBackend
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from trustee_core.storage.contract import KeyValueStore, StorageBackend
 
-KINDS = ("memory", "local_fs", "sqlite")
+KINDS = ("memory", "local_fs", "local_json", "sqlite")
 
 
 class FakeClock:
@@ -50,10 +51,12 @@ class Open(Protocol):
 
 def opener(kind: str, place: Path, clock: Callable[[], datetime]) -> Open:
     memory = MemoryBackend(clock)
-    (place / "fs").mkdir(exist_ok=True)
+    for folder in ("fs", "json"):
+        (place / folder).mkdir(exist_ok=True)
     openers: dict[str, Open] = {
         "memory": lambda: memory,
         "local_fs": lambda: LocalFsBackend(place / "fs", clock=clock),
+        "local_json": lambda: LocalJsonBackend(place / "json", clock=clock),
         "sqlite": lambda: SqliteBackend(place / "store.sqlite", clock=clock),
     }
     return openers[kind]

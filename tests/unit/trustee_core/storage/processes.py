@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustee_core.storage.local_fs import LocalFsBackend
+from trustee_core.storage.local_json import LocalJsonBackend
 from trustee_core.storage.sqlite import SqliteBackend
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ LOCK_WAIT = 60.0
 def open_backend(kind: str, place: Path) -> StorageBackend:
     if kind == "sqlite":
         return SqliteBackend(place / "store.sqlite", lock_wait=LOCK_WAIT, time_limit=LOCK_WAIT)
-    (place / "fs").mkdir(exist_ok=True)
-    return LocalFsBackend(place / "fs", lock_wait=LOCK_WAIT, time_limit=LOCK_WAIT)
+    folder = place / kind
+    folder.mkdir(exist_ok=True)
+    backend = LocalFsBackend if kind == "local_fs" else LocalJsonBackend
+    return backend(folder, lock_wait=LOCK_WAIT, time_limit=LOCK_WAIT)
 
 
 def value(number: int) -> bytes:

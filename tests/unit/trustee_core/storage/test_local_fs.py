@@ -12,7 +12,7 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from trustee_core.storage.contract import KeyRefusedError, StorageCorruptError, StorageError, StorageTimeoutError
@@ -21,9 +21,7 @@ from trustee_core.storage.local_fs_files import key_of
 from trustee_core.storage.local_fs_namespace import Namespace
 
 from tests.unit.trustee_core.storage.conftest import FakeClock, logged
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.unit.trustee_core.storage.crashes import Crash, crash_at
 
 RECORDED = Path(__file__).parents[3] / "conformance" / "wire" / "stores" / "localfs"
 """Folders that the Rust KBS wrote."""
@@ -499,10 +497,6 @@ async def test_a_value_that_keeps_changing_is_read_with_the_lock(root: Path, mon
     await backend.close()
 
 
-class Crash(BaseException):
-    """The process dies here."""
-
-
 Write = tuple[bytes, int | None]
 """A value and its time to live."""
 
@@ -558,7 +552,7 @@ def test_a_crash_leaves_the_old_state_or_the_new_one(
     for step in range(100):
         root, namespace, clock = prepared(f"step{step}")
         with monkeypatch.context() as patch:
-            crashed = _crash_at(patch, step)
+            crashed = crash_at(patch, step)
             try:
                 change(namespace, new)
             except Crash:
@@ -568,21 +562,3 @@ def test_a_crash_leaves_the_old_state_or_the_new_one(
                 assert step > 3
                 return
     raise AssertionError("the write never came to its end")
-
-
-def _crash_at(patch: pytest.MonkeyPatch, step: int) -> list[str]:
-    """Let the process die before the call number `step` of those that change the disk."""
-    calls, crashed = itertools.count(), []
-
-    def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if next(calls) >= step:
-                crashed.append(name)
-                raise Crash
-            return real(*args, **kwargs)
-
-        return call
-
-    for name in ("rename", "link", "unlink", "fsync", "write", "mkdir"):
-        patch.setattr(os, name, counted(name, getattr(os, name)))
-    return crashed

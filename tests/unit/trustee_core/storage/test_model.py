@@ -109,6 +109,10 @@ class LocalFsModel(Model):
     kind = "local_fs"
 
 
+class LocalJsonModel(Model):
+    kind = "local_json"
+
+
 class SqliteModel(Model):
     kind = "sqlite"
 
@@ -117,6 +121,7 @@ BOUNDS = settings(max_examples=25, stateful_step_count=25, deadline=None, suppre
 
 TestMemory = MemoryModel.TestCase
 TestLocalFs = LocalFsModel.TestCase
+TestLocalJson = LocalJsonModel.TestCase
 TestSqlite = SqliteModel.TestCase
-for case in (TestMemory, TestLocalFs, TestSqlite):
+for case in (TestMemory, TestLocalFs, TestLocalJson, TestSqlite):
     case.settings = BOUNDS

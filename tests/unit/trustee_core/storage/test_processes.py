@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parents[4]
 MODULE = "tests.unit.trustee_core.storage.processes"
 
 
-@pytest.fixture(params=["local_fs", "sqlite"])
+@pytest.fixture(params=["local_fs", "local_json", "sqlite"])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -101,7 +101,9 @@ def test_a_killed_writer_leaves_whole_values_and_all_that_it_said(kind: str, tmp
         assert number_in(present) in {said, said + 1}
         assert present == value(number_in(present))
     if kind == "local_fs":
-        assert [path.name for path in (tmp_path / "fs" / "n").iterdir()] == ["key"]
+        assert [path.name for path in (tmp_path / kind / "n").iterdir()] == ["key"]
+    if kind == "local_json":
+        assert sorted(path.name for path in (tmp_path / kind).iterdir()) == [".attestack", "n"]
 
 
 def test_a_forked_child_and_its_parent_both_go_on(start: Start) -> None:
