@@ -218,10 +218,10 @@ async def _connect(address: Address, max_message: int) -> _ClientConnection:
     loop = asyncio.get_running_loop()
     sock = await open_connection(address)
     try:
-        if address.scheme == "unix":
-            _, connection = await loop.create_unix_connection(lambda: _ClientConnection(max_message), sock=sock)
-        else:
+        if address.scheme == "tcp":
             _, connection = await loop.create_connection(lambda: _ClientConnection(max_message), sock=sock)
+        else:
+            _, connection = await loop.create_unix_connection(lambda: _ClientConnection(max_message), sock=sock)
     except BaseException:
         sock.close()
         raise

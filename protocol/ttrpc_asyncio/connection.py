@@ -262,10 +262,13 @@ class ServerConnection(FrameProtocol):
 
 
 def peer_of(transport: asyncio.BaseTransport) -> Peer:
-    """Return who is at the other end."""
-    sock, name = transport.get_extra_info("socket"), transport.get_extra_info("peername")
-    if sock.family != socket.AF_UNIX:
-        return Peer(":".join(str(part) for part in name[:2]) if name else "")  # one that is gone already has no name
+    """Return who is at the other end: nobody that can be named, if it is gone already."""
+    name = transport.get_extra_info("peername")
+    if isinstance(name, tuple):
+        return Peer(":".join(str(part) for part in name[:2]))
+    if name is None:
+        return Peer("")
+    sock = transport.get_extra_info("socket")
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return Peer("", *_CREDENTIALS.unpack(credentials))
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final, Self
+import sys
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ttrpc_asyncio.address import Address
 from ttrpc_asyncio.connection import ServerConnection, ServerState
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from ttrpc_asyncio.errors import StatusError
     from ttrpc_asyncio.service import Service
+
+_OURS_TO_REMOVE: Final[dict[str, Any]] = {} if sys.version_info < (3, 13) else {"cleanup_socket": False}
+"""Since Python 3.13 event loops remove the path of a unix socket. Ours is gone by then, and vsock has none."""
 
 CANCEL_SECONDS: Final = 5.0
 """How long handlers that were cancelled may take to end, as in the Rust crate."""
@@ -120,9 +124,9 @@ class Server:
 
     async def _listen(self, sock: socket.socket, where: Address) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        if where.scheme == "unix":
-            return await loop.create_unix_server(self._connection, sock=sock, backlog=BACKLOG)
-        return await loop.create_server(self._connection, sock=sock, backlog=BACKLOG)
+        if where.scheme == "tcp":
+            return await loop.create_server(self._connection, sock=sock, backlog=BACKLOG)
+        return await loop.create_unix_server(self._connection, sock=sock, backlog=BACKLOG, **_OURS_TO_REMOVE)
 
     def _connection(self) -> ServerConnection:
         return ServerConnection(self._state)

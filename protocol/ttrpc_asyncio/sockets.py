@@ -3,6 +3,9 @@
 A unix socket appears under its name only when it can be connected to: it is bound under another name in the same
 directory, given its mode, listened on, and then renamed. Kata's agent takes the existence of the path for readiness.
 
+vsock is unknown to event loops. uvloop takes any socket that is not a unix one for TCP, and sets TCP's options, which
+the kernel refuses; so vsock sockets are handed to event loops as unix ones. To the kernel they stay what they are.
+
 What is in the way: a socket that nobody listens on is replaced; one that is served is left alone and refused; anything
 that is not a socket is left alone and refused. On stop the path is removed if it is still ours.
 """
@@ -73,6 +76,8 @@ def open_listener(address: Address, mode: int | None) -> tuple[socket.socket, So
         if address.scheme == "tcp":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(name)
+        if address.scheme == "vsock":
+            sock = _as_unix(sock)
     except OSError as error:
         if sock is not None:
             sock.close()
@@ -92,18 +97,40 @@ async def open_connection(address: Address) -> socket.socket:
         sock.settimeout(0)
         if address.scheme == "unix":
             await _connect_unix(sock, name)
+        elif address.scheme == "vsock":
+            await _connect_vsock(sock, name)
         else:
             await asyncio.get_running_loop().sock_connect(sock, name)
     except BaseException:
         sock.close()
         raise
-    return sock
+    return _as_unix(sock) if address.scheme == "vsock" else sock
+
+
+def _as_unix(sock: socket.socket) -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=sock.detach())
 
 
 async def _connect_unix(sock: socket.socket, name: str | tuple[str | int, int]) -> None:
     """Connect at once, or when the server's queue has room: the event loop takes a full queue for a connection."""
     while (failure := sock.connect_ex(name)) == errno.EAGAIN:  # noqa: ASYNC110  # no event says that there is room
         await asyncio.sleep(QUEUE_SECONDS)
+    if failure:
+        raise OSError(failure, os.strerror(failure))
+
+
+async def _connect_vsock(sock: socket.socket, name: str | tuple[str | int, int]) -> None:
+    """Connect without the event loop's help: uvloop would look the context id up in the DNS."""
+    failure = sock.connect_ex(name)
+    if failure == errno.EINPROGRESS:
+        loop = asyncio.get_running_loop()
+        settled = asyncio.Event()
+        loop.add_writer(sock, settled.set)
+        try:
+            await settled.wait()
+        finally:
+            loop.remove_writer(sock)
+        failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if failure:
         raise OSError(failure, os.strerror(failure))
 
