@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from trustee_core.storage.local_fs import LocalFsBackend
+from trustee_core.storage.local_json import LocalJsonBackend
 from trustee_core.storage.memory import MemoryBackend
 from trustee_core.storage.sqlite import SqliteBackend
 
@@ -112,10 +113,12 @@ def main(seconds: float) -> list[Ratio]:
     share = seconds / 16
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        (place / "fs").mkdir()
+        for name in ("fs", "json"):
+            (place / name).mkdir()
         rows = [
             ("memory", line(asyncio.run(measured(MemoryBackend(), share)))),
             ("local_fs", line(asyncio.run(measured(LocalFsBackend(place / "fs"), share)))),
+            ("local_json", line(asyncio.run(measured(LocalJsonBackend(place / "json"), share)))),
             ("sqlite", line(asyncio.run(measured(SqliteBackend(place / "store.sqlite"), share)))),
             ("bare sqlite3", line(asyncio.run(bare(place / "bare.sqlite", share)))),
         ]
