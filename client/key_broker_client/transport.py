@@ -6,12 +6,14 @@
     proxies       as the environment says (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`)
     GET           sent a second time, once, when its connection broke: brokers close idle ones at any time
 
-No message shows what was sent, nor user information in the URL.
+No message shows what was sent, nor user information in the URL. The HTTP library's own log is left out whatever the
+level: at `debug` it writes cookies, and every URL at `info`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import ssl
 from dataclasses import dataclass, field
@@ -139,6 +141,8 @@ class HttpTransport:
             import httpx  # noqa: PLC0415  # as above
 
             _check_url(self._url)
+            for talkative in ("httpx", "httpcore"):
+                logging.getLogger(talkative).setLevel(logging.WARNING)
             trust = _trust(self._settings.extra_root_pem)
             try:
                 self._client = httpx.AsyncClient(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from tests.integration.processes import LOOPBACK, Program, Tcp, Unix, free_port, run
@@ -59,6 +59,7 @@ class GuestMachine:
     folder: Path
     broker: str
     one_process: bool = False
+    env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.agent_socket = self.folder / "aa.sock"
@@ -74,13 +75,14 @@ class GuestMachine:
         rest = ("--bind", f"{LOOPBACK}:{self.rest_port}", "--cdh_addr", c, "--aa_addr", a, "--features", "all")
         if self.one_process:
             guest = ("guest", "-a", a, "-c", agent, "--cdh-config", hub)
-            self.programs = [Program("attestack", *guest, ready=Unix(self.hub_socket))]
+            self.programs = [Program("attestack", *guest, ready=Unix(self.hub_socket), env=self.env)]
         else:
-            agent_program = Program(
-                "attestation-agent", "--attestation_sock", a, "-c", agent, ready=Unix(self.agent_socket)
-            )
-            self.programs = [agent_program, Program("confidential-data-hub", "-c", hub, ready=Unix(self.hub_socket))]
-        self.programs.append(Program("api-server-rest", *rest, ready=Tcp(self.rest_port)))
+            flags = ("--attestation_sock", a, "-c", agent)
+            self.programs = [
+                Program("attestation-agent", *flags, ready=Unix(self.agent_socket), env=self.env),
+                Program("confidential-data-hub", "-c", hub, ready=Unix(self.hub_socket), env=self.env),
+            ]
+        self.programs.append(Program("api-server-rest", *rest, ready=Tcp(self.rest_port), env=self.env))
         self._running = contextlib.ExitStack()
 
     @property

@@ -212,6 +212,14 @@ async def test_a35_a_proxy_of_no_use_is_named_without_its_password(monkeypatch: 
     assert "password" not in str(caught.value)
 
 
+async def test_a35_the_http_librarys_log_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("httpx", "httpcore"):
+        caplog.set_level("DEBUG", name)
+    async with server(answer("200 OK", b"", "set-cookie: kbs-session-id=secret")) as (url, _):
+        assert (await get(url)).cookies == ("kbs-session-id=secret",)
+    assert [record.name for record in caplog.records if record.name.startswith("http")] == []
+
+
 async def test_a35_user_information_of_the_url_is_not_shown() -> None:
     assert shown_url("https://name:password@broker.example:1/x@y") == "https://broker.example:1/x@y"
     assert shown_url("https://broker.example/x@y") == "https://broker.example/x@y"
