@@ -79,6 +79,19 @@ def test_a24_other_documents_are_refused(text: str | bytes) -> None:
         InitData.parse(text)
 
 
+@pytest.mark.parametrize("key", ["z" + ".a" * 100_000, "[z" + ".a" * 100_000 + "]\nx"])
+def test_a24_a_document_that_would_take_hours_to_read_is_refused(key: str) -> None:
+    with pytest.raises(InitDataError) as caught:
+        InitData.parse(f"{key} = 1\n{DOCUMENT}")
+    assert caught.value.code == "INIT-DATA"
+
+
+def test_a24_an_inner_document_that_would_take_hours_to_read_stays_a_text() -> None:
+    inner = "z" + ".a" * 100_000 + " = 1"
+    document = f'version = "1"\nalgorithm = "sha256"\n[data]\n"aa.toml" = "{inner}"\n"cdh.toml" = "x = 1"\n'
+    assert InitData.parse(document).claims() == {"aa.toml": inner, "cdh.toml": {"x": 1}}
+
+
 def test_the_digest_algorithm_of_older_requests() -> None:
     assert parse_digest_algorithm("SHA512") == "sha512"
     with pytest.raises(InitDataError):

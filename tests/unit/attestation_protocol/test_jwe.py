@@ -132,6 +132,13 @@ def test_a09_weaker_rsa_algorithms_are_refused(alg: str) -> None:
     refused(RsaTeeKey(alg, RSA.public_key.n, RSA.public_key.e))
 
 
+@pytest.mark.parametrize("alg", ["RSA1_5", "RSA-OAEP", "ECDH-ES", "dir", "none", None, 1])
+def test_a09_an_answer_of_another_algorithm_is_not_tried(alg: Any) -> None:
+    document = encrypt(b"secret", RSA.public_key)
+    protected = b64url_encode(json.dumps({"alg": alg, "enc": "A256GCM"}).encode())
+    assert code(changed(document, protected=protected), RSA) == "JWE-ALGORITHM"
+
+
 @pytest.mark.parametrize("bits", [1024, 2040, 4104])
 def test_a09_rsa_keys_of_other_sizes_are_refused(bits: int) -> None:
     modulus = b64url_encode(((1 << bits - 1) | 1).to_bytes(bits // 8, "big"))
