@@ -9,10 +9,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from attestack_common import process
 from attestack_common.errors import AttestackError, UsageError
@@ -28,6 +26,7 @@ from key_broker_client import (
     HttpTransport,
     RcarClient,
     TransportSettings,
+    is_private,
     shown_url,
 )
 from key_broker_client.admin import ADMIN_USER_AGENT, quoted
@@ -123,15 +122,6 @@ def _admin_token(arguments: argparse.Namespace) -> str | None:
             file=sys.stderr,
         )
     return token
-
-
-def is_private(url: str) -> bool:
-    """Whether nobody on the way can read what is sent: HTTPS, or a peer on this machine."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme == "https" or parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False
 
 
 async def _get_resource(arguments: argparse.Namespace, transport: Transport) -> str:

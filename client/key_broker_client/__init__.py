@@ -14,7 +14,7 @@ from key_broker_client.kept_token import KeptToken
 from key_broker_client.rcar_client import RcarClient
 from key_broker_client.token_client import TokenClient, TokenProvider
 from key_broker_client.tokens import AttestationToken
-from key_broker_client.transport import HttpTransport, Transport, TransportSettings, shown_url
+from key_broker_client.transport import HttpTransport, Transport, TransportSettings, is_private, shown_url
 
 __all__ = [
     "CC_KBC",
@@ -29,6 +29,7 @@ __all__ = [
     "TokenProvider",
     "Transport",
     "TransportSettings",
+    "is_private",
     "kernel_command_line",
     "kernel_word",
     "shown_url",

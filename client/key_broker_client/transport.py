@@ -17,7 +17,9 @@ import logging
 import re
 import ssl
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlsplit
 
 from key_broker_client.errors import BrokerAnswerError, BrokerSettingsError, BrokerUnreachableError
 
@@ -166,6 +168,15 @@ class HttpTransport:
 def shown_url(url: str) -> str:
     """Return a URL without user information, for messages and logs."""
     return _USER_INFORMATION.sub("", url)
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read or change what is sent: HTTPS, or a peer on this machine."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" or parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _check_url(url: str) -> None:

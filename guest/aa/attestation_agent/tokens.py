@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from attestack_common.clock import system_clock
 from attestack_common.logs import get_logger
 from attestation_protocol.tee_key import TeeKeyPair
-from key_broker_client import HttpTransport, KeptToken, RcarClient, TransportSettings, shown_url
+from key_broker_client import HttpTransport, KeptToken, RcarClient, TransportSettings, is_private, shown_url
 
 from attestation_agent.errors import TokenUnavailableError
 
@@ -32,6 +32,8 @@ _log = get_logger("aa.tokens")
 
 def over_http(settings: KbsTokenConfig) -> Transport:
     """Make the transport to the configured broker."""
+    if not is_private(settings.url):
+        _log.warning("the broker is reached without TLS", broker=shown_url(settings.url))
     return HttpTransport(TransportSettings(settings.url, settings.cert or None))
 
 

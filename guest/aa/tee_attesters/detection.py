@@ -29,7 +29,10 @@ PLATFORM_MARKS: Final = {
     Tee.SNP: "sys/devices/platform/sev-guest",
     Tee.CSV: "dev/csv-guest",
 }
-"""What exists on a machine that is one of these TEEs, whether or not an attester for it is installed."""
+"""What exists on a machine that is one of these TEEs, whether or not an attester for it is installed.
+
+The others cannot be told by a path: Azure's virtual TPMs, CCA and SE have to be asked.
+"""
 
 
 @dataclass(frozen=True, slots=True)

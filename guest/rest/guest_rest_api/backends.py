@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from attestation_protocol.errors import advice_of, code_of, text_of
 from attestation_protocol.stubs import attestation_agent_pb2 as aa
 from attestation_protocol.stubs import confidential_data_hub_pb2 as cdh
-from ttrpc_asyncio import ReconnectingClient, StatusError, TtrpcError
+from ttrpc_asyncio import DeadlineExceededError, ReconnectingClient, StatusError, TtrpcError
 
 from guest_rest_api.errors import BackendError
 
@@ -41,6 +41,12 @@ class _Backend:
                 f"{self._name} failed at {method}: {text_of(error.message)}",
                 code=code_of(error.message) or "REST-BACKEND",
                 advice=advice_of(error.message) or f"the log of the {self._name} says why",
+            ) from None
+        except DeadlineExceededError:
+            raise BackendError(
+                f"{self._name} took longer than {BACKEND_SECONDS:g} s for {method}",
+                code="REST-BACKEND-TIMEOUT",
+                advice="the platform or the broker is slow: try again",
             ) from None
         except TtrpcError as error:
             raise BackendError(

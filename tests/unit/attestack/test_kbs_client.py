@@ -184,24 +184,6 @@ def test_ctrl_c_ends_it(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None
     assert kbs_client.main(["attest"]) == 130
 
 
-@pytest.mark.parametrize(
-    ("url", "private"),
-    [
-        ("http://127.0.0.1:8080", True),
-        ("http://[::1]:8080", True),
-        ("http://localhost", True),
-        ("https://kbs.example", True),
-        ("http://kbs.example", False),
-        ("http://10.0.0.1:8080", False),
-        ("http://localhost.evil.example", False),
-        ("http://[", False),
-        ("", False),
-    ],
-)
-def test_a10_an_unencrypted_way_is_known(url: str, private: bool) -> None:  # noqa: FBT001  # a parameter of the test
-    assert kbs_client.is_private(url) is private
-
-
 def test_a10_an_administrators_token_on_an_unencrypted_way_is_warned_of(
     broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

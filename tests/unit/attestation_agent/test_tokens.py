@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from attestack_common.logs.lines import FIELDS
+from attestack_common.logs.lines import FIELDS, TextFormatter
 from attestation_agent.config import KbsTokenConfig
 from attestation_agent.errors import TokenUnavailableError
-from attestation_agent.tokens import KbsTokens, Tokens
+from attestation_agent.tokens import KbsTokens, Tokens, over_http
 from attestation_protocol.tee_key import TeeKeyAlgorithm
 from key_broker_client import AttestationToken
 from key_broker_client.errors import HandshakeRefusedError
@@ -114,6 +114,21 @@ async def test_a35_the_log_names_a_token_without_being_one(caplog: pytest.LogCap
     assert fields["token"] == token.fingerprint[:16]
     assert fields["broker"] == "http://127.0.0.1:1"
     assert token.token.text not in repr(fields)
+
+
+@pytest.mark.parametrize(
+    ("url", "lines"),
+    [
+        ("http://127.0.0.1:1", []),
+        ("https://kbs.example", []),
+        ("http://n:p@kbs.example", ["the broker is reached without TLS broker=http://kbs.example"]),
+    ],
+)
+def test_a10_a_broker_that_is_reached_without_tls_is_warned_of(
+    caplog: pytest.LogCaptureFixture, url: str, lines: list[str]
+) -> None:
+    over_http(KbsTokenConfig(url=url))
+    assert [TextFormatter().format(record).partition(": ")[2] for record in caplog.records] == lines
 
 
 async def test_closing_ends_what_is_under_way_and_the_connections() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from attestack_common.logs.lines import TextFormatter
 from attestation_protocol import jwe
 from attestation_protocol.resource_uri import ResourceUri
 from confidential_data_hub.config import KbcConfig
@@ -17,6 +18,7 @@ from ttrpc_asyncio import AddressError
 
 from tests.unit.confidential_data_hub.agent import KEY, Agent, listening, unavailable
 from tests.unit.key_broker_client.broker import Broker, refusal
+from tests.unit.ttrpc_asyncio.peer import RawPeer, raw_server, some_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +69,28 @@ async def test_an_agent_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "nobody") in caught.value.message
     with pytest.raises(AddressError):
         AgentTokens("aa.sock")
+
+
+async def test_an_agent_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(peer: RawPeer) -> None:
+        await peer.frame()
+        await peer.at_end()
+
+    monkeypatch.setattr(cc, "AGENT_SECONDS", 0.05)
+    address = some_address()
+    async with raw_server(address, silent):
+        tokens = AgentTokens(address)
+        with pytest.raises(AgentUnavailableError) as caught:
+            await tokens.token()
+        await tokens.close()
+    assert caught.value.code == "HUB-AGENT-TIMEOUT"
+
+
+async def test_a10_a_broker_that_is_reached_without_tls_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    for url in ("http://n:p@kbs.example", "https://kbs.example", "http://localhost:1"):
+        await cc_kbc(KbcConfig("cc_kbc", url), AgentTokens("unix://@nobody")).close()
+    (record,) = caplog.records
+    assert TextFormatter().format(record).endswith("replaced on the way broker=http://kbs.example")
 
 
 async def test_an_agent_that_is_restarted_is_found_again(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ import pytest
 from attestation_protocol.errors import wire_text_of
 from attestation_protocol.stubs import attestation_agent_pb2 as aa
 from attestation_protocol.stubs import confidential_data_hub_pb2 as cdh
+from guest_rest_api import backends
 from guest_rest_api.backends import Agent, Hub
 from guest_rest_api.errors import BackendError
 from ttrpc_asyncio import Address, CallContext, Code, Server, Service, StatusError
+
+from tests.unit.ttrpc_asyncio.peer import RawPeer, raw_server, some_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -106,6 +109,21 @@ async def test_a_stock_peers_failure_gets_a_code(tmp_path: Path) -> None:
             await hub.resource("/none")
         await hub.close()
     assert caught.value.code == "REST-BACKEND"
+
+
+async def test_a_peer_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(peer: RawPeer) -> None:
+        await peer.frame()
+        await peer.at_end()
+
+    monkeypatch.setattr(backends, "BACKEND_SECONDS", 0.05)
+    address = some_address()
+    async with raw_server(address, silent):
+        agent = Agent(Address.parse(address))
+        with pytest.raises(BackendError) as caught:
+            await agent.token("kbs")
+        await agent.close()
+    assert caught.value.code == "REST-BACKEND-TIMEOUT"
 
 
 async def test_a_peer_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from key_broker_client import transport as module
 from key_broker_client.errors import BrokerAnswerError, BrokerSettingsError, BrokerUnreachableError
-from key_broker_client.transport import HttpTransport, TransportSettings, shown_url
+from key_broker_client.transport import HttpTransport, TransportSettings, is_private, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -227,6 +227,24 @@ async def test_a35_user_information_of_the_url_is_not_shown() -> None:
         await get("http://name:password@127.0.0.1:1")
     assert "password" not in str(caught.value)
     assert "http://127.0.0.1:1 " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]:8080", True),
+        ("http://localhost", True),
+        ("https://kbs.example", True),
+        ("http://kbs.example", False),
+        ("http://10.0.0.1:8080", False),
+        ("http://localhost.evil.example", False),
+        ("http://[", False),
+        ("", False),
+    ],
+)
+def test_a10_an_unencrypted_way_is_known(url: str, private: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    assert is_private(url) is private
 
 
 @pytest.mark.parametrize("pem", ["no certificate", "\xe9", " ", "\x00"])

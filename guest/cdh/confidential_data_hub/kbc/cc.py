@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from attestack_common.logs import get_logger
 from attestation_protocol.errors import ProtocolError, advice_of, code_of, text_of
 from attestation_protocol.stubs import attestation_agent_pb2 as pb
-from key_broker_client import AttestationToken, HttpTransport, TokenClient, TransportSettings
+from key_broker_client import (
+    AttestationToken,
+    HttpTransport,
+    TokenClient,
+    TransportSettings,
+    is_private,
+    shown_url,
+)
 from key_broker_client.tokens import REFUSED_TOKEN
-from ttrpc_asyncio import Address, ReconnectingClient, StatusError, TtrpcError
+from ttrpc_asyncio import Address, DeadlineExceededError, ReconnectingClient, StatusError, TtrpcError
 
 from confidential_data_hub.errors import AgentUnavailableError
 
@@ -24,6 +32,8 @@ if TYPE_CHECKING:
 AGENT_SERVICE: Final = pb.DESCRIPTOR.services_by_name["AttestationAgentService"].full_name
 AGENT_SECONDS: Final = 50.0
 """Seconds that the agent may take for a token."""
+
+_log = get_logger("cdh.kbc")
 
 
 class AgentTokens:
@@ -54,6 +64,12 @@ class AgentTokens:
                 code=code_of(error.message) or "HUB-AGENT",
                 advice=advice_of(error.message) or "the agent's log says why",
             ) from None
+        except DeadlineExceededError:
+            raise AgentUnavailableError(
+                f"the agent gave no token within {AGENT_SECONDS:g} s",
+                code="HUB-AGENT-TIMEOUT",
+                advice="the platform or the broker is slow: try again",
+            ) from None
         except TtrpcError as error:
             raise AgentUnavailableError(
                 f"the agent does not answer on {self._socket}: {error.message}",
@@ -69,4 +85,8 @@ class AgentTokens:
 
 def cc_kbc(settings: KbcConfig, tokens: TokenProvider) -> TokenClient:
     """Make the client of the configured broker."""
+    if not is_private(settings.url):
+        _log.warning(
+            "the broker is reached without TLS: its answers can be replaced on the way", broker=shown_url(settings.url)
+        )
     return TokenClient(HttpTransport(TransportSettings(settings.url, settings.kbs_cert or None)), tokens)
