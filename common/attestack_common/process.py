@@ -1,6 +1,7 @@
 """The process around a service: hardened at its start, ended by signals in bounded time, its mistakes said in one line.
 
     harden()              no core dumps, no attaching of debuggers by the same user, files private to their owner
+    report(error)         what ended the program, in a line
     run(main)             the event loop (uvloop where it is installed) until `main` ends or a signal comes
     ensure_runtime_dir()  the directory of a socket
 
@@ -56,7 +57,7 @@ def run(main: Callable[[], Coroutine[Any, Any, int | None]]) -> NoReturn:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             status = runner.run(_until_signal(main))
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # the last one to see it
-        status = _report(error)
+        status = report(error)
     sys.exit(status)
 
 
@@ -121,7 +122,8 @@ def _end_in(seconds: float) -> None:
     timer.start()
 
 
-def _report(error: BaseException) -> int:
+def report(error: BaseException) -> int:
+    """Say what ended the program, as `run` does, and return its status."""
     code, advice = code_and_advice(error)
     if isinstance(error, AttestackError):
         text = error.diagnostics()

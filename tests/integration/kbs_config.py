@@ -17,6 +17,7 @@ _TEXT = """
 [http_server]
 sockets = ["127.0.0.1:{port}"]
 insecure_http = true
+{http_server}
 
 [attestation_token]
 {attestation_token}
@@ -58,6 +59,7 @@ class Kbs:
         storage: str = "LocalFs",
         switches: str = SAMPLES,
         attestation_token: str = "",
+        http_server: str = "",
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.port = free_port()
@@ -70,7 +72,12 @@ class Kbs:
         }[storage]
         config.write_text(
             _TEXT.format(
-                switches=switches, port=self.port, attestation_token=attestation_token, storage=storage, backend=backend
+                switches=switches,
+                port=self.port,
+                http_server=http_server,
+                attestation_token=attestation_token,
+                storage=storage,
+                backend=backend,
             )
         )
         self.program = Program("kbs", "--config-file", config, ready=Tcp(self.port), env=env)

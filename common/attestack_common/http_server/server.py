@@ -16,6 +16,7 @@ from attestack_common.listening import bind, connections, name_of
 from attestack_common.logs import get_logger
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Callable, Sequence
 
@@ -28,13 +29,17 @@ _LAST_SECONDS: Final = 1.0  # for tasks that were cancelled
 
 
 class Server:
-    """An HTTP or HTTPS server on one or more addresses; on none, it serves the connections that `protocol` is for."""
+    """An HTTP or HTTPS server on one or more addresses; on none, it serves the connections that `protocol` is for.
+
+    In place of an address `sockets` may have a socket that is bound already, as `listening.bind` makes it, and shared
+    with other processes.
+    """
 
     def __init__(
         self,
         handler: Handler,
         *,
-        sockets: Sequence[str],
+        sockets: Sequence[str | socket.socket],
         tls: ssl.SSLContext | None = None,
         limits: Limits = _DEFAULT_LIMITS,
     ) -> None:
@@ -76,7 +81,10 @@ class Server:
             return EdgeProtocol(config, state, limits, loop)
 
         with contextlib.ExitStack() as opened:
-            bound = [opened.enter_context(bind(address)) for address in self._sockets]
+            bound = [
+                opened.enter_context(bind(address) if isinstance(address, str) else address.dup())
+                for address in self._sockets
+            ]
             for listener in bound:
                 self._listeners.append(
                     await loop.create_server(

@@ -27,6 +27,7 @@ from attestation_service.decisions import log_decision
 from attestation_service.ear_token import TokenSigner
 from attestation_service.endorsements import Endorsements
 from attestation_service.service import BuiltInAttestationService
+from attestation_service.stored_signer import stored_signer
 from attestation_service.verification import Verification
 from attestation_service.verifier_settings import verifier_settings
 
@@ -69,7 +70,7 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
         StorageError: the storage cannot be used.
     """
     settings = verifier_settings(config.verifier_config, source=source, strict=strict)
-    signer = _signer(config.attestation_token_broker.signer)
+    signer = await _signer(config.attestation_token_broker.signer, storage)
     policies = await AttestationPolicies.open(storage, engine or RegorusEngine())
     async with AsyncExitStack() as opened:
         own = _own_storage(config.rvps_config, backends or {}, source)
@@ -117,10 +118,10 @@ def _own_storage(
     return None if rvps.storage_type is None else open_storage(rvps.storage_type, backends)
 
 
-def _signer(config: SignerConfig | None) -> TokenSigner:
+async def _signer(config: SignerConfig | None, storage: StorageBackend) -> TokenSigner:
     if config is None:
-        _LOG.info("tokens are signed with a key that dies with this process: configure a signer to keep it")
-        return TokenSigner.generate()
+        _LOG.info("tokens are signed with a key that is kept in the storage: no signer is configured")
+        return await stored_signer(storage)
     certificates = None if config.cert_path is None else _pem("cert_path", config.cert_path)
     key = _pem("key_path", config.key_path)
     if config.key_path.stat().st_mode & _OTHERS:

@@ -52,7 +52,7 @@ class TokenBrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
     profile_name: str = "tag:github.com,2024:confidential-containers/Trustee"
     """`eat_profile` of tokens."""
     signer: SignerConfig | None = None
-    """Without one, the key dies with the process."""
+    """Without one, the key is made once and kept in the store."""
     verbose_token: bool = True
     """False leaves `additional-evidence` out of tokens, and of what policies see."""
 

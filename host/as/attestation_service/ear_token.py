@@ -5,7 +5,7 @@
 
 `x5u` is there when the signer has a certificate URL, `x5c` (standard base64 of DER, the whole file in its order) when
 it has a certificate file. The same JWK is what `/.well-known/jwks.json` serves. With no signer configured the key is
-made at the start and dies with the process: its tokens can be checked against that JWK set while the process lives.
+that of `stored_signer`.
 """
 
 from __future__ import annotations

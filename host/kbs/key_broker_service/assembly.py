@@ -64,14 +64,16 @@ async def broker(
     strict: bool = False,
     clock: Clock = system_clock,
     http_get: HttpGet = https_get,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Api]:
     """Put a broker together; yield its HTTP handler; close what was opened.
 
-    `source` names the configuration's file, for messages. Raises ConfigError, and StorageError where what is stored
-    cannot be used.
+    `source` names the configuration's file, for messages; `metrics` are what it counts in, by default its own.
+    Raises ConfigError, and StorageError where what is stored cannot be used.
     """
     async with AsyncExitStack() as opened:
-        parts = _Parts(checked(config, source=source), source, strict, clock, http_get, opened)
+        counted = metrics or Metrics(version())
+        parts = _Parts(checked(config, source=source), source, strict, clock, http_get, opened, counted)
         yield await parts.api()
 
 
@@ -93,7 +95,7 @@ class _Parts:
     clock: Clock
     http_get: HttpGet
     opened: AsyncExitStack
-    metrics: Metrics = field(default_factory=lambda: Metrics(version()))
+    metrics: Metrics
     engine: PolicyEngine = field(default_factory=RegorusEngine)
     backends: dict[str, StorageBackend] = field(default_factory=dict)
 

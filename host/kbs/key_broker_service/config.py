@@ -43,8 +43,8 @@ class HttpServer(msgspec.Struct, frozen=True, kw_only=True):
     """PEM, the server's certificate first, then its chain."""
     payload_request_size: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     """The largest body, in MiB."""
-    worker_count: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """Taken and not used: one process serves."""
+    worker_count: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
+    """Processes that serve, by default one. With anything stored in memory it is one."""
     tls_profile: str = "intermediate"
     """`intermediate`, `old`, `custom` (TLS 1.2 and 1.3) or `modern` (1.3 alone)."""
     tls_min_version: str | None = None

@@ -8,11 +8,11 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from attestack_common import logs, process
-from attestack_common.errors import UsageError
+from attestack_common.errors import AttestackError, UsageError
 from attestack_common.version import ShowVersion
 
 from key_broker_service import config as configuration
-from key_broker_service import server
+from key_broker_service import server, workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,19 +44,21 @@ def config_file(arguments: argparse.Namespace, environment: Mapping[str, str]) -
     return path
 
 
-async def serve(arguments: argparse.Namespace) -> None:
-    """Serve until cancelled."""
-    logs.configure(None)
-    path = config_file(arguments, os.environ)
-    config = configuration.load(path, strict=arguments.strict_config)
-    await server.serve(config, source=path, strict=arguments.strict_config)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program."""
     arguments = parser().parse_args(argv)
     process.harden()
-    return process.run(lambda: serve(arguments))
+    logs.configure(None)
+    strict: bool = arguments.strict_config
+    try:
+        path = config_file(arguments, os.environ)
+        config = configuration.load(path, strict=strict)
+        number = workers.count(config)
+        if number > 1:
+            return workers.run(config, number, source=path, strict=strict)
+    except AttestackError as error:
+        return process.report(error)
+    return process.run(lambda: server.serve(config, source=path, strict=strict))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ things keep secrets and memory safe, since everyone may read this page and guest
 - at most 1,000 resource paths are counted by name, for each of the three families; the rest is `other`;
 - a peer that is not on loopback sees the sum over all paths under `*`, unless the operator opens the names
   (`insecure_metrics_resource_names`).
+
+With several workers a page has the sum over all of them (`worker_figures`), but for `kbs_build_info`.
 """
 
 from __future__ import annotations
@@ -15,10 +17,14 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.samples import Sample
 
+from key_broker_service.worker_figures import added
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from prometheus_client.metrics_core import Metric
+
+    from key_broker_service.worker_figures import FigureBoard, Figures
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 MAX_PATHS: Final = 1000
@@ -27,6 +33,10 @@ OTHER: Final = "other"
 HIDDEN: Final = "*"
 
 _PATH: Final = "resource_path"
+_BUILD: Final = "kbs_build_info"
+_ACTIVE: Final = "kbs_http_active_connections"
+_OF_THE_LIVING: Final = (_BUILD, _ACTIVE)
+"""Families that a worker does not take over from its predecessor."""
 _DURATIONS: Final = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.5, 1)
 _SIZES: Final = (32, 128, 512, 2048, 8192)
 
@@ -49,15 +59,20 @@ class PathCounter:
 
 
 class Metrics:
-    """All families of one broker."""
+    """All families of one broker; with a `board`, those of the worker in `slot`, and the sum over all workers."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, board: FigureBoard | None = None, slot: int = 0) -> None:
         registry = self._registry = CollectorRegistry(auto_describe=True)
+        self._board = board
+        self._slot = slot
+        inherited = {} if board is None else board.figures(slot)
+        self._inherited = {family: samples for family, samples in inherited.items() if family not in _OF_THE_LIVING}
+        self._published: Figures = {}
 
         def counter(name: str, documentation: str, *labels: str) -> Counter:
             return Counter(name, documentation, labels, registry=registry)
 
-        build = Gauge("kbs_build_info", "KBS build info", ["version", "git_hash", "build_date"], registry=registry)
+        build = Gauge(_BUILD, "KBS build info", ["version", "git_hash", "build_date"], registry=registry)
         build.labels(version, "unknown", "unknown").set(1)
         self.http_requests = counter("kbs_http_requests", "Total HTTP requests count")
         self.http_duration = Histogram(
@@ -72,9 +87,7 @@ class Metrics:
         self.http_response_size = Histogram(
             "kbs_http_response_size_bytes", "Distribution of response body sizes", buckets=_SIZES, registry=registry
         )
-        self.http_active = Gauge(
-            "kbs_http_active_connections", "Count of HTTP requests being processed at the moment", registry=registry
-        )
+        self.http_active = Gauge(_ACTIVE, "Count of HTTP requests being processed at the moment", registry=registry)
         self.resource_reads = PathCounter("kbs_resource_reads", "KBS resource read count", registry)
         self.resource_writes = PathCounter("kbs_resource_writes", "KBS resource write count", registry)
         self.resource_deletes = PathCounter("kbs_resource_deletes", "KBS resource delete count", registry)
@@ -98,22 +111,44 @@ class Metrics:
 
     def render(self, *, resource_names: bool) -> bytes:
         """Return the page; `resource_names` says whether its reader may see the paths of resources."""
-        return generate_latest(_Page(self._registry, resource_names=resource_names))
+        others: list[Figures] = []
+        if self._board is not None:
+            self.publish()  # what a page has shown is not lost with this worker
+            others = [self._inherited, *self._board.others(self._slot)]
+        return generate_latest(_Page(self._registry, others, resource_names=resource_names))
+
+    def publish(self) -> None:
+        """Show the other workers where this one stands, if that changed."""
+        own = {family.name: _figures(family) for family in self._registry.collect()}
+        if self._board is not None and own != self._published:
+            self._board.publish(self._slot, added([own, self._inherited]))
+            self._published = own
 
 
 class _Page:
     """A view of a registry: families in the order of their names, without what is empty or not shown."""
 
-    def __init__(self, registry: CollectorRegistry, *, resource_names: bool) -> None:
+    def __init__(self, registry: CollectorRegistry, others: Sequence[Figures], *, resource_names: bool) -> None:
         self._registry = registry
+        self._others = others
         self._resource_names = resource_names
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families that have samples."""
         for family in sorted(self._registry.collect(), key=lambda family: family.name):
-            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            figures = _figures(family)
+            if self._others and family.name != _BUILD:
+                parts = [{family.name: part.get(family.name, [])} for part in self._others]
+                figures = added([{family.name: figures}, *parts])[family.name]
+            family.samples = [Sample(*sample) for sample in figures]
             if not self._resource_names and any(_PATH in sample.labels for sample in family.samples):
                 total = sum(sample.value for sample in family.samples)
                 family.samples = [Sample(family.samples[0].name, {_PATH: HIDDEN}, total)]
             if family.samples:
                 yield family
+
+
+def _figures(family: Metric) -> list[tuple[str, dict[str, str], float]]:
+    """Return a family's samples, without the moments at which its series began."""
+    samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+    return [(sample.name, dict(sample.labels), float(sample.value)) for sample in samples]

@@ -56,13 +56,18 @@ async def test_sessions_and_attestation_policies_may_have_a_store_of_their_own(t
     assert files(tmp_path) == {"repository/default\\x2Fkey\\x2F1", "kbs/resource-policy.rego", "reference_value/svn"}
 
 
-async def test_a_broker_that_was_restarted_goes_on_with_sessions_but_not_with_an_ephemeral_key(tmp_path: Path) -> None:
+async def test_a_broker_that_was_restarted_goes_on_with_sessions_and_tokens(tmp_path: Path) -> None:
     storage = local_fs(tmp_path)
     async with running(storage_backend=storage) as broker:
         guest = await Guest(broker).auth()
     async with running(storage_backend=storage) as broker:
         guest.broker = broker
         assert (await guest.attest()).status == 200
+    async with running(storage_backend=storage) as broker:
+        guest.broker = broker
+        response = await guest.by_cookie()
+        assert (variant(response), code(response)) == ("PolicyDeny", "POLICY-DENY")  # the token is taken
+    (tmp_path / "attestation_token_signer" / "signing-key.pem").unlink()
     async with running(storage_backend=storage) as broker:
         guest.broker = broker
         response = await guest.by_cookie()
