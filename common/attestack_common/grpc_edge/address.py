@@ -18,6 +18,7 @@ from attestack_common.errors import ConfigError
 
 _PORTS: Final = {"http": 80, "https": 443}
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
+_TEXT: Final = re.compile(r"[A-Za-z0-9._:/\[\]-]+", re.ASCII)
 _MAX_LENGTH: Final = 1024
 
 
@@ -33,14 +34,16 @@ class PeerAddress:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read an address. Raises ConfigError (GRPC-ADDRESS)."""
+        if len(text) > _MAX_LENGTH or not _TEXT.fullmatch(text):
+            raise _refused(text)
         try:
-            parts = urlsplit(text if "://" in text else f"http://{text}") if len(text) <= _MAX_LENGTH else None
-            if parts is None or parts.scheme not in _PORTS or parts.username is not None or parts.path not in {"", "/"}:
+            parts = urlsplit(text if "://" in text else f"http://{text}")
+            if parts.scheme not in _PORTS or parts.username is not None or parts.path not in {"", "/"}:
                 raise _refused(text)
             host, port = parts.hostname or "", parts.port
         except ValueError:
             raise _refused(text) from None
-        if "?" in text or "#" in text or port == 0 or not (_is_ip(host) or _NAME.fullmatch(host)):
+        if port == 0 or not (_is_ip(host) or _NAME.fullmatch(host)):
             raise _refused(text)
         return cls(host, _PORTS[parts.scheme] if port is None else port, parts.scheme == "https")
 

@@ -1,7 +1,7 @@
 """Calls to one gRPC peer: bounded in number and time, over one connection that is made anew when it breaks.
 
 A call that finds no connection is tried once more, as soon as there is one, within `RECONNECT_SECONDS` and its own
-time. So every method that is called here has to be one that may run twice; those of attestation do.
+time. Methods that must not run twice are called with `again=False`; those of attestation may.
 
 With `https` the peer's certificate must lead to a root that the machine trusts (`SSL_CERT_FILE` names others). Proxies
 of the environment are not used.
@@ -63,8 +63,10 @@ class Channel:
         except TimeoutError:
             raise self._unreachable() from None
 
-    async def call(self, method: str, message: bytes, *, seconds: float) -> bytes:
+    async def call(self, method: str, message: bytes, *, seconds: float, again: bool = True) -> bytes:
         """Call a unary method, for example `/reference.ReferenceValueProviderService/QueryReferenceValue`.
+
+        `again` is False for a method that must not run twice.
 
         Raises CallRefusedError, PeerUnreachableError, CallTimeoutError.
         """
@@ -79,7 +81,7 @@ class Channel:
                 return await self._once(method, message, end - time.monotonic())
             except PeerUnreachableError:
                 left = min(RECONNECT_SECONDS, end - time.monotonic())
-                if left <= 0:
+                if left <= 0 or not again:
                     raise
             try:
                 return await self._once(method, message, left, wait_for_ready=True)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from attestack_common.http_server import Handler
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+LAST_SECONDS: Final = 5.0
+"""How long a peer may take to read what is left when its connection ends."""
 
 _LOG: Final = get_logger("rpc")
 _BACKLOG: Final = 2048
@@ -211,7 +213,7 @@ class _Accepted(asyncio.Protocol):
 
 
 class _Inner(asyncio.Protocol):
-    """The half of a splice that ends at grpcio. `outer` is the transport of the other half."""
+    """The half of a splice that ends at grpcio, which never ends one direction alone. `outer` is the other half's."""
 
     def __init__(self, outer: asyncio.Transport) -> None:
         self._outer = outer
@@ -223,14 +225,10 @@ class _Inner(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._outer.write(data)
 
-    def eof_received(self) -> bool:
-        if not self._outer.can_write_eof():
-            return False
-        self._outer.write_eof()
-        return True
-
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
         self._outer.close()
+        if self._outer.get_write_buffer_size():  # the peer does not read, and may never
+            asyncio.get_running_loop().call_later(LAST_SECONDS, self._outer.abort)
 
     def pause_writing(self) -> None:
         self._outer.pause_reading()
