@@ -54,6 +54,29 @@ def test_a_vector_beside_the_project_is_found(only_here: Path, monkeypatch: pyte
     assert vector(NAME) == beside
 
 
+def test_a_vector_in_the_cache_is_found(only_here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert only_here.is_dir()
+    monkeypatch.delenv("ATTESTACK_VECTORS")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    cached = tmp_path / "caches" / "attestack" / "vectors" / NAME
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"[]")
+    entry = dict(manifest()[NAME]) | {"sha256": hashlib.sha256(b"[]").hexdigest()}
+    monkeypatch.setattr(vectors, "manifest", lambda: {NAME: entry})
+    assert vector(NAME) == cached
+
+
+@pytest.mark.parametrize("caches", ["", "relative"])
+def test_a_cache_is_below_the_home_where_no_other_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caches: str
+) -> None:
+    monkeypatch.delenv("ATTESTACK_VECTORS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", caches)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert vectors.cache_folder() == tmp_path / ".cache" / "attestack" / "vectors"
+    assert vectors.folders()[-1] == vectors.cache_folder()
+
+
 def test_a_vector_that_differs_from_the_manifest_fails(only_here: Path) -> None:
     (only_here / NAME).write_bytes(b"tampered")
     with pytest.raises(pytest.fail.Exception, match="the manifest says"):

@@ -2,8 +2,8 @@
 
 The manifest has for each file its repository, commit, path there and SHA-256; a file with no repository was derived
 from another one, as its note says. Files are looked for in the folder that ATTESTACK_VECTORS names, then in
-`../shared/vectors` beside the project. A file that differs from the manifest fails the test; one that is absent skips
-it, by name, or in CI fails it.
+`../shared/vectors` beside the project, then in the cache that `make vectors` fills. A file that differs from the
+manifest fails the test; one that is absent skips it, by name, or in CI fails it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 import pytest
 
@@ -29,6 +29,7 @@ class Origin(TypedDict):
     commit: str | None
     path: str | None
     sha256: str
+    note: NotRequired[str]
 
 
 @functools.cache
@@ -38,10 +39,19 @@ def manifest() -> dict[str, Origin]:
     return entries
 
 
+def cache_folder() -> Path:
+    """Return the folder that `make vectors` fills: the one that ATTESTACK_VECTORS names, or one in the user's cache."""
+    named = os.environ.get("ATTESTACK_VECTORS")
+    if named:
+        return Path(named)
+    caches = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (caches if caches.is_absolute() else Path.home() / ".cache") / "attestack" / "vectors"
+
+
 def folders() -> list[Path]:
     """List where vectors are looked for, in this order; what is committed here comes first."""
     named = os.environ.get("ATTESTACK_VECTORS")
-    return [HERE, *([Path(named)] if named else []), ROOT.parent / "shared" / "vectors"]
+    return [HERE, *([Path(named)] if named else []), ROOT.parent / "shared" / "vectors", cache_folder()]
 
 
 def vector(relative: str) -> Path:
@@ -57,7 +67,7 @@ def vector(relative: str) -> Path:
                 pytest.fail(f"{path} has SHA-256 {digest}, the manifest says {origin['sha256']}", pytrace=False)
             return path
     source = f"{origin['repository']} {origin['path']}" if origin["repository"] else "derived"
-    reason = f"vector {relative} ({source}) is absent: set ATTESTACK_VECTORS to the folder that holds it"
+    reason = f"vector {relative} ({source}) is absent: run make vectors, or set ATTESTACK_VECTORS to its folder"
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
