@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from typing import Final
+
 import rfc8785
 
 from attestation_protocol.errors import EncodingError
+
+_OF_TEXTS: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 def canonical_json(value: object) -> bytes:
@@ -13,6 +18,21 @@ def canonical_json(value: object) -> bytes:
     Raises EncodingError for what has no canonical form, integers beyond 2^53 among it: peers round those differently.
     """
     try:
+        if _only_texts(value):
+            return _OF_TEXTS.encode(value).encode()
         return rfc8785.dumps(value)  # type: ignore[arg-type]  # anything else is what it raises on
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
         raise EncodingError("the JSON value has no canonical form (RFC 8785)", code="JSON-CANONICAL") from None
+
+
+def _only_texts(value: object) -> bool:
+    """Whether a value is an object of texts and such objects, named in ASCII, as runtime data are.
+
+    Only numbers, and the order of names beyond ASCII, are what the standard encoder writes in another way.
+    """
+    if type(value) is not dict:
+        return False
+    return all(
+        type(name) is str and name.isascii() and (type(member) is str or _only_texts(member))
+        for name, member in value.items()
+    )

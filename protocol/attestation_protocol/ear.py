@@ -54,15 +54,17 @@ class Tier(StrEnum):
     def of(cls, value: int) -> Self:
         """Return the tier of one claim's value."""
         if value in _NONE:
-            return cls("none")
+            return cls.NONE
         if value in _AFFIRMING:
-            return cls("affirming")
-        return cls("warning") if value in _WARNING else cls("contraindicated")
+            return cls.AFFIRMING
+        return cls.WARNING if value in _WARNING else cls.CONTRAINDICATED
 
     def worse_than(self, other: Tier) -> bool:
         """Whether this tier is worse."""
-        order = tuple(Tier)
-        return order.index(self) > order.index(other)
+        return _ORDER[self] > _ORDER[other]
+
+
+_ORDER: Final = {tier: position for position, tier in enumerate(Tier)}
 
 
 @dataclass(frozen=True, slots=True)

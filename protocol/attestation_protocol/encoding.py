@@ -88,7 +88,7 @@ def parse_json(data: bytes | str) -> Any:  # noqa: ANN401  # JSON is what it is:
 
 def compact_json(value: object) -> bytes:
     """Encode compactly in UTF-8, members in the order they have."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -115,6 +115,7 @@ def _decimal(digits: str) -> float:
     return value
 
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_not_finite, parse_int=_integer, parse_float=_decimal
 )

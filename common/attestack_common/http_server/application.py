@@ -10,9 +10,9 @@ A length that says too much is refused before a byte of the body is read.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from attestack_common.deadlines import DeadlineError, within
 from attestack_common.http_server.errors import PLAIN_TEXT, BodySizeError, HandlerTimeError, RefusedError
 from attestack_common.http_server.inflation import inflate
 from attestack_common.http_server.messages import Handler, Limits, Request, Response
@@ -61,13 +61,11 @@ def asgi_app(handler: Handler, limits: Limits = _DEFAULT_LIMITS) -> Application:
 
 
 async def _handle(handler: Handler, request: Request, limits: Limits) -> Response:
-    timeout = asyncio.timeout(limits.handler_seconds)
     try:
-        async with timeout:
-            return await handler(request)
+        return await within(limits.handler_seconds, handler(request))
+    except DeadlineError:
+        raise HandlerTimeError(f"no answer within {limits.handler_seconds} seconds") from None
     except Exception as error:  # noqa: BLE001  # whatever it is, it must not reach the wire
-        if isinstance(error, TimeoutError) and timeout.expired():
-            raise HandlerTimeError(f"no answer within {limits.handler_seconds} seconds") from None
         _LOG.error("a handler failed", error=error, method=request.method, path=request.path)
         return Response(500)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from attestack_common.deadlines import within
 from attestation_service.errors import AttestationServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Awaitable, Sequence
 
     from attestation_protocol.tee import Tee
     from attestation_service.contract import AttestationBackend, EvidenceRequest
+
+T = TypeVar("T")
 
 SECONDS: Final = 50.0
 
@@ -26,34 +27,27 @@ class BoundedBackend:
 
     async def evaluate(self, requests: Sequence[EvidenceRequest], policy_ids: Sequence[str] = ()) -> str:
         """Appraise, and return a token. Raises AttestationServiceError."""
-        async with self._in_time():
-            return await self._backend.evaluate(requests, policy_ids)
+        return await self._in_time(self._backend.evaluate(requests, policy_ids))
 
     async def set_policy(self, policy_id: str, policy_base64url: str) -> None:
         """Check and store an attestation policy. Raises AttestationServiceError."""
-        async with self._in_time():
-            await self._backend.set_policy(policy_id, policy_base64url)
+        await self._in_time(self._backend.set_policy(policy_id, policy_base64url))
 
     async def register_reference_value(self, message: str) -> None:
         """Pass a registration message on. Raises AttestationServiceError."""
-        async with self._in_time():
-            await self._backend.register_reference_value(message)
+        await self._in_time(self._backend.register_reference_value(message))
 
     async def query_reference_value(self, reference_value_id: str) -> Any:  # noqa: ANN401  # any JSON value
         """Return a reference value, or None. Raises AttestationServiceError."""
-        async with self._in_time():
-            return await self._backend.query_reference_value(reference_value_id)
+        return await self._in_time(self._backend.query_reference_value(reference_value_id))
 
     async def challenge(self, tee: Tee, parameters: str) -> str:
         """Return what a TEE needs beside the nonce. Raises AttestationServiceError."""
-        async with self._in_time():
-            return await self._backend.challenge(tee, parameters)
+        return await self._in_time(self._backend.challenge(tee, parameters))
 
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
+    async def _in_time(self, answer: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(self._seconds):
-                yield
+            return await within(self._seconds, answer)
         except TimeoutError:
             raise AttestationServiceError(
                 f"the attestation service did not answer in {self._seconds:g} seconds",

@@ -16,8 +16,8 @@ record, granted or not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from attestack_common.http_server import Request, Response
 from attestation_protocol import jwe
@@ -42,6 +42,7 @@ from key_broker_service.sessions import SessionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from attestack_common.clock import Clock
     from attestack_common.errors import AttestackError
@@ -95,13 +96,13 @@ class PluginRoutes:
         if plugin is None:
             raise PluginNotFoundError(route[:_MAX_NAME])
         call = PluginRequest(request.method, tuple(segments), request.query, request.body)
-        run = _Call(request, route, call, plugin, DecisionRecord(self._clock(), GUEST, call.method, route, call.path))
+        run = _Call(request, route, call, plugin, self._clock())
         try:
             response = await self._answer(run)
         except KbsError as error:
-            self._record(run.record.refused(error))
+            self._record(run.record().refused(error))
             raise
-        self._record(run.record)
+        self._record(run.record())
         return response
 
     async def _answer(self, run: _Call) -> Response:
@@ -111,22 +112,21 @@ class PluginRoutes:
             raise _plugin_failed(error) from error
         if not for_administrators:
             return await self._answer_guest(run)
-        run.record = replace(run.record, caller=ADMINISTRATOR)
+        run.caller = ADMINISTRATOR
         try:
             identity = self._gates.admin.require(run.request)
         except AdminDeniedError as error:
             raise PluginAdminError(error.message, code=error.code, advice=error.advice) from error
-        run.record = replace(run.record, identity=identity.subject or identity.role)
+        run.grounds["identity"] = identity.subject or identity.role
         return Response(200, await _handled(run), PLAIN)
 
     async def _answer_guest(self, run: _Call) -> Response:
         token = self._gates.tokens.verify(await self._token(run))
-        run.record = replace(run.record, key_source=token.key_source, submodules=statuses(token.claims))
+        run.grounds |= {"key_source": token.key_source, "submodules": statuses(token.claims)}
         self._pass_sample_gate(run, token)
-        policy_hash = await self._gates.policy.require_allowed(
+        run.grounds["policy_hash"] = await self._gates.policy.require_allowed(
             token.claims_json, run.route, run.call.path, run.call.query
         )
-        run.record = replace(run.record, policy_hash=policy_hash)
         run.call = replace(run.call, init_data=token.init_data)
         body = await _handled(run)
         if not run.plugin.needs_encryption(run.call):
@@ -139,7 +139,7 @@ class PluginRoutes:
 
     async def _token(self, run: _Call) -> str:
         """Return the token of the session, or else the bearer's. Raises TokenNotFoundError."""
-        missing: KbsError = TokenNotFoundError(advice=_NO_TOKEN)
+        missing: KbsError | None = None
         cookie = session_cookie(run.request)
         if cookie is not None:
             try:
@@ -152,11 +152,11 @@ class PluginRoutes:
                 missing = TokenNotFoundError(code=error.code, advice=error.advice, why=error.message)
             else:
                 if attested is not None:
-                    run.record = replace(run.record, session=session.id)
+                    run.grounds["session"] = session.id
                     return attested.token
         bearer = bearer_token(run.request)
         if bearer is None:
-            raise missing
+            raise missing or TokenNotFoundError(advice=_NO_TOKEN)
         return bearer
 
     def _pass_sample_gate(self, run: _Call, token: TrustedToken) -> None:
@@ -167,18 +167,26 @@ class PluginRoutes:
                 code="SAMPLE-EVIDENCE",
                 advice=f"sample evidence proves nothing; to try things out set {SWITCH} = true or {ENVIRONMENT}=1",
             )
-        run.record = replace(run.record, switches=(SWITCH,))
+        run.grounds["switches"] = (SWITCH,)
 
 
 @dataclass(slots=True)
 class _Call:
-    """One request on its way, with the record that it will leave."""
+    """One request on its way, with what its record will say."""
 
     request: Request
     route: str
     call: PluginRequest
     plugin: Plugin
-    record: DecisionRecord
+    asked_at: datetime
+    caller: str = GUEST
+    grounds: dict[str, Any] = field(default_factory=dict)
+    """Members of the record beyond who asked for what."""
+
+    def record(self) -> DecisionRecord:
+        """Return the record, of a request that is granted."""
+        call = self.call
+        return DecisionRecord(self.asked_at, self.caller, call.method, self.route, call.path, **self.grounds)
 
 
 async def _handled(run: _Call) -> bytes:

@@ -10,6 +10,8 @@ Rules (the project's own; upstream keeps a record from `/auth` on):
 4. A repeat of the winning body, byte for byte, gets the stored token. Any other body is refused (SESSION-USED), also
    when it lost a race.
 5. A session ends when its time is up, counted from `/auth`; nothing extends it. The record's time to live ends with it.
+6. A cookie is opened once, and a record parsed once: what they hold is remembered by their whole bytes. Whether the
+   record is there is asked of the store each time, and so is the clock.
 
 Layout of the cookie, in base64url, 400 characters at the most:
 
@@ -31,7 +33,7 @@ import hmac
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from attestack_common.errors import AttestackError
 from attestack_common.secret import Secret
@@ -52,7 +54,13 @@ SEALING_KEY: Final = "session-key"
 """The key in the store under which the sealing key lies."""
 MAX_COOKIE: Final = 400
 """Characters of a cookie's value at the most."""
+MAX_REMEMBERED: Final = 1024
+"""Cookies whose challenges are remembered, so that each is opened once; and as many records, of up to 16 KiB."""
 
+K = TypeVar("K")
+V = TypeVar("V")
+
+_MAX_KEPT_RECORD: Final = 16 * 1024
 _VERSION: Final = b"\x01"
 _ID_SIZE: Final = 16
 _KEY_SIZE: Final = 32
@@ -155,6 +163,8 @@ class Sessions:
         self._sealer = sealer
         self._clock = clock
         self._lifetime = lifetime
+        self._opened: dict[str, Session] = {}
+        self._parsed: dict[bytes, Attested] = {}
 
     @classmethod
     async def open(cls, store: KeyValueStore, clock: Clock, lifetime: int) -> Self:
@@ -175,13 +185,18 @@ class Sessions:
         """Make a session; return it and its cookie's value. Nothing is written. Raises ChallengeTooLargeError."""
         expires = int(self._clock().timestamp()) + self._lifetime
         session = Session(os.urandom(_ID_SIZE).hex(), tee, nonce, algorithm, expires)
-        return session, self._sealer.seal(session)
+        cookie = self._sealer.seal(session)
+        _remember(self._opened, cookie, session)
+        return session, cookie
 
     def resume(self, cookie: str | None) -> Session:
         """Open the session of a cookie. Raises SessionError when there is none, it is not ours, or its time is up."""
         if cookie is None:
             raise SessionError("no session cookie came with the request", advice=_START_AGAIN)
-        session = self._sealer.open(cookie)
+        session = self._opened.get(cookie)
+        if session is None:
+            session = self._sealer.open(cookie)
+            _remember(self._opened, cookie, session)
         if self._left(session) <= 0:
             raise SessionError("the session has ended", code="SESSION-EXPIRED", advice=_START_AGAIN)
         return session
@@ -189,7 +204,13 @@ class Sessions:
     async def attested(self, session: Session) -> Attested | None:
         """Return what the session attested with, or None. Raises StorageError."""
         record = await self._store.get(session.id)
-        return None if record is None else Attested.parse(record)
+        if record is None:
+            return None
+        attested = self._parsed.get(record)
+        if attested is None:
+            attested = Attested.parse(record)
+            self._keep(record, attested)
+        return attested
 
     async def claim(self, session: Session, body: bytes, token: str) -> str:
         """Make `token` the session's one token; return the token that this request is answered with.
@@ -200,13 +221,19 @@ class Sessions:
         left = self._left(session)
         if left <= 0:
             raise SessionError("the session has ended", code="SESSION-EXPIRED", advice=_START_AGAIN)
-        record = Attested(session.id, token, _digest(body), session.expires)
-        if await self._store.put_if_absent(session.id, record.to_json(), ttl=left):
+        attested = Attested(session.id, token, _digest(body), session.expires)
+        record = attested.to_json()
+        if await self._store.put_if_absent(session.id, record, ttl=left):
+            self._keep(record, attested)
             return token
         winner = await self.attested(session)
         if winner is None:
             raise SessionError("the session has ended", code="SESSION-EXPIRED", advice=_START_AGAIN)
         return repeated(winner, body)
+
+    def _keep(self, record: bytes, attested: Attested) -> None:
+        if len(record) <= _MAX_KEPT_RECORD:
+            _remember(self._parsed, record, attested)
 
     def _left(self, session: Session) -> float:
         return session.expires - self._clock().timestamp()
@@ -221,6 +248,13 @@ def repeated(attested: Attested, body: bytes) -> str:
             advice="a challenge is good for one attestation: " + _START_AGAIN,
         )
     return attested.token
+
+
+def _remember(known: dict[K, V], key: K, value: V) -> None:
+    """Keep what was worked out of `key`, in place of the oldest."""
+    known[key] = value
+    if len(known) > MAX_REMEMBERED:
+        del known[next(iter(known))]
 
 
 def _digest(body: bytes) -> str:

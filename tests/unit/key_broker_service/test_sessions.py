@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from key_broker_service.sessions import (
     MAX_COOKIE,
+    MAX_REMEMBERED,
     SEALING_KEY,
     Attested,
     ChallengeTooLargeError,
@@ -196,3 +197,49 @@ def test_secrets_are_not_shown() -> None:
 
 def _sha256(data: bytes) -> str:
     return HashAlgorithm.SHA256.digest(data).hex()
+
+
+async def test_a10_a_remembered_cookie_still_ends(sessions: Sessions, now: Now) -> None:
+    session, cookie = sessions.begin(Tee.SNP, NONCE, HashAlgorithm.SHA384)
+    assert sessions.resume(cookie) is session
+    now.pass_(seconds=300)
+    assert code(lambda: sessions.resume(cookie)) == "SESSION-EXPIRED"
+
+
+async def test_a10_a_remembered_cookie_answers_for_no_other_text(sessions: Sessions) -> None:
+    _, cookie = sessions.begin(Tee.SNP, NONCE, HashAlgorithm.SHA384)
+    for other in (cookie[:-1], cookie + "A", cookie.swapcase(), f"{cookie}="):
+        assert code(lambda other=other: sessions.resume(other)) == "SESSION-UNKNOWN"
+
+
+async def test_what_is_remembered_is_bounded_and_opens_again(sessions: Sessions) -> None:
+    first, cookie = sessions.begin(Tee.SNP, NONCE, HashAlgorithm.SHA384)
+    for _ in range(MAX_REMEMBERED):
+        sessions.begin(Tee.SNP, NONCE, HashAlgorithm.SHA384)
+    assert len(sessions._opened) == MAX_REMEMBERED
+    assert cookie not in sessions._opened
+    assert sessions.resume(cookie) == first
+    assert sessions.resume(cookie) == first
+
+
+async def test_a_remembered_record_is_asked_of_the_store_each_time(sessions: Sessions, store: KeyValueStore) -> None:
+    session, _ = sessions.begin(Tee.SNP, NONCE, HashAlgorithm.SHA384)
+    await sessions.claim(session, b"body", "token")
+    attested = await sessions.attested(session)
+    assert attested is not None
+    assert attested.token == "token"
+    assert attested == Attested.parse(attested.to_json())
+    await store.put(session.id, b"{}")
+    with pytest.raises(StorageCorruptError):
+        await sessions.attested(session)
+    await store.delete(session.id)
+    assert await sessions.attested(session) is None
+
+
+async def test_a_large_record_is_not_remembered(sessions: Sessions) -> None:
+    session, _ = sessions.begin(Tee.SNP, NONCE, HashAlgorithm.SHA384)
+    await sessions.claim(session, b"body", "t" * 16 * 1024)
+    assert sessions._parsed == {}
+    attested = await sessions.attested(session)
+    assert attested is not None
+    assert len(attested.token) == 16 * 1024
