@@ -160,7 +160,7 @@ def test_https_with_both_files(tmp_path: Path) -> None:
         (["-k", "key.pem"], None, "AS-HTTPS"),
         ([], {"attestation_token_broker": {"type": "Simple"}}, "CONFIG-REFUSED-KEY"),
         ([], {"attestation_token_broker": {"signer": {"key_path": "/nonexistent/key"}}}, "FILE-READ"),
-        ([], {"rvps_config": {"type": "GrpcRemote"}}, "CONFIG-UNSUPPORTED"),
+        ([], {"rvps_config": {"type": "GrpcRemote", "address": "unix:///rvps.sock"}}, "GRPC-ADDRESS"),
         ([], {"rvps_config": {"type": "BuiltIn", "storage_type": "LocalFs"}}, "STORAGE-TABLE"),
         ([], {"verifier_config": {"snp_verifier": {"max_vmpl": 7}}}, "CONFIG"),
         (["--strict-config"], {"work_dir": "/var/lib"}, "CONFIG-UNKNOWN-KEY"),

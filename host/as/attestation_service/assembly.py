@@ -1,10 +1,11 @@
 """Puts an attestation service together from its configuration and its storage.
 
     create      in a process that has its storage open already, such as the key broker service
-    standalone  from the file of `restful-as`: opens the storage that it names, too
+    standalone  from the file of `restful-as` and `grpc-as`: opens the storage that it names, too
 
 Policies are in the namespace `attestation_service_policy` of the storage, reference values in `reference_value`, of
-another backend where `rvps_config.storage_type` names one. What was opened here is closed when the service is.
+another backend where `rvps_config.storage_type` names one, or at the RVPS that `rvps_config.address` names, which has
+to be there at the start. What was opened here is closed when the service is.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from attestation_service.config import BuiltInRvps, ServiceConfig, SignerConfig, StandaloneConfig
     from attestation_service.decisions import DecisionRecord
+    from attestation_service.service import ReferenceValueStore
 
 _LOG: Final = get_logger("as")
 _MAX_PEM: Final = 1024 * 1024
@@ -66,17 +68,23 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
     administrator or on this machine, or a switch named `insecure_…` says so.
 
     Raises:
-        ConfigError: a key that cannot be taken.
+        ConfigError: a key that cannot be taken, or an RVPS that does not answer.
         StorageError: the storage cannot be used.
     """
     settings = verifier_settings(config.verifier_config, source=source, strict=strict)
     signer = await _signer(config.attestation_token_broker.signer, storage)
     policies = await AttestationPolicies.open(storage, engine or RegorusEngine())
     async with AsyncExitStack() as opened:
-        own = _own_storage(config.rvps_config, backends or {}, source)
-        if own is not None:
-            opened.push_async_callback(own.close)
-        values = (own or storage).namespace(NAMESPACE)
+        values: ReferenceValueStore
+        if isinstance(config.rvps_config, RemoteRvps):
+            values = await _remote_values(
+                config.rvps_config, opened, source=source, allow_sample=allow_sample_reference_values
+            )
+        else:
+            own = _values_storage(config.rvps_config, storage, backends or {}, opened)
+            values = ReferenceValueProvider(
+                own.namespace(NAMESPACE), allow_sample=allow_sample_reference_values, clock=clock
+            )
         endorsements = Endorsements(settings.sources)
         opened.push_async_callback(endorsements.close)
         return BuiltInAttestationService(
@@ -84,7 +92,7 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
             signer=signer,
             verification=Verification(endorsements, settings.floors),
             policies=policies,
-            reference_values=ReferenceValueProvider(values, allow_sample=allow_sample_reference_values, clock=clock),
+            reference_values=values,
             clock=clock,
             record=record,
             closing=opened.pop_all(),
@@ -93,29 +101,53 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
 
 @asynccontextmanager
 async def standalone(
-    config: StandaloneConfig, *, source: str, strict: bool = False
+    config: StandaloneConfig, *, source: str, strict: bool = False, allow_sample_reference_values: bool = False
 ) -> AsyncIterator[BuiltInAttestationService]:
-    """Put a service together on the storage that its configuration names, and close both. Raises as `create`."""
+    """Put a service together on the storage that its configuration names, and close both. Arguments as `create`."""
     named = config.storage_backend
     async with AsyncExitStack() as opened:
         storage = open_storage(named.storage_type, named.backends)
         opened.push_async_callback(storage.close)
-        service = await create(config, storage, source=source, backends=named.backends, strict=strict)
+        service = await create(
+            config,
+            storage,
+            source=source,
+            backends=named.backends,
+            strict=strict,
+            allow_sample_reference_values=allow_sample_reference_values,
+        )
         opened.push_async_callback(service.close)
         yield service
 
 
-def _own_storage(
-    rvps: BuiltInRvps | RemoteRvps, backends: Mapping[str, Mapping[str, Any]], source: str
-) -> StorageBackend | None:
-    """Open the store that reference values have for themselves; None when they have none. Raises ConfigError."""
-    if isinstance(rvps, RemoteRvps):
-        raise ConfigError(
-            f"{source}: rvps_config.type: GrpcRemote is not offered by this version",
-            code="CONFIG-UNSUPPORTED",
-            advice='write type = "BuiltIn": the same reference values, in this process',
-        )
-    return None if rvps.storage_type is None else open_storage(rvps.storage_type, backends)
+def _values_storage(
+    config: BuiltInRvps,
+    storage: StorageBackend,
+    backends: Mapping[str, Mapping[str, Any]],
+    opened: AsyncExitStack,
+) -> StorageBackend:
+    """Return the storage of the reference values: the main one, or one of their own. Raises ConfigError."""
+    if config.storage_type is None:
+        return storage
+    own = open_storage(config.storage_type, backends)
+    opened.push_async_callback(own.close)
+    return own
+
+
+async def _remote_values(
+    config: RemoteRvps, opened: AsyncExitStack, *, source: str, allow_sample: bool
+) -> ReferenceValueStore:
+    """Connect to the RVPS that is configured. Raises ConfigError: it does not answer, or is none."""
+    from reference_value_provider.client import RemoteReferenceValues  # noqa: PLC0415  # loads protobuf
+    from reference_value_provider.errors import RemoteError  # noqa: PLC0415
+
+    try:
+        values = await RemoteReferenceValues.connect(config.address, allow_sample=allow_sample)
+    except (ConfigError, RemoteError) as error:
+        text = f"{source}: rvps_config.address: {error.message}"
+        raise ConfigError(text, code=error.code, advice=error.advice) from None
+    opened.push_async_callback(values.close)
+    return values
 
 
 async def _signer(config: SignerConfig | None, storage: StorageBackend) -> TokenSigner:

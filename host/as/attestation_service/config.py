@@ -1,11 +1,17 @@
 """Configuration: upstream's keys and defaults.
 
 `ServiceConfig` is what an attestation service has wherever it runs: `key_broker_service` reads it from its own
-`[attestation_service]`. `StandaloneConfig` is the file of `restful-as`, which names its storage too. `verifier_config`
-stays a table here, since which keys it has depends on the verifiers that are installed: `verifier_settings` reads it.
+`[attestation_service]`. `StandaloneConfig` is the file of `restful-as` and `grpc-as`, which names its storage too.
+`verifier_config` stays a table here, since which keys it has depends on the verifiers that are installed:
+`verifier_settings` reads it.
 
-Keys of older releases that would change what a token says are refused, and named with what to write today. `work_dir`
-and `policy_engine`, which stand in published files and do nothing any more, are warned of.
+Keys of older releases:
+
+    rvps_config.remote_addr (to v0.10)          taken: type = "GrpcRemote" with that address; empty: BuiltIn
+    attestation_token_broker as a text          taken: {"type": that text}
+    work_dir, policy_engine                     warned of: they stand in published files, and do nothing any more
+    whatever else would change what a token     refused, and named with what to write today
+    says, or where data is kept
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from attestack_common.logs import get_logger
 
 _LOG: Final = get_logger("as.config")
 _NO_EFFECT: Final = ("work_dir", "policy_engine")
+_OLDER_RVPS: Final = frozenset({"remote_addr", "store_type"})
 _LONGEST: Final = 60 * 24 * 366
 """Minutes of a token's life at the most: a year."""
 
@@ -90,7 +97,7 @@ class RemoteRvps(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     __tags__: ClassVar = ("grpc_remote",)
 
     address: str = "127.0.0.1:50003"
-    """Where it listens. Not offered by this version."""
+    """Where it listens: `host:port`, or with `http://` or `https://` in front."""
 
 
 class StorageConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +112,11 @@ class StorageConfig(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
     """An attestation service, wherever it runs."""
 
+    __refused__: ClassVar = {
+        "attestation_token_config": "write its keys into attestation_token_broker",
+        "rvps_store_type": "write rvps_config.storage_type, and its table under storage_backend.backends",
+    }
+
     rvps_config: BuiltInRvps | RemoteRvps = BuiltInRvps()
     attestation_token_broker: TokenBrokerConfig = TokenBrokerConfig()
     verifier_config: dict[str, Any] = {}
@@ -112,14 +124,30 @@ class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def __before_decode__(table: dict[str, Any]) -> dict[str, Any]:
-        """Say which keys do nothing any more."""
+        """Take the keys of older releases that have a meaning today, and say which ones do nothing any more."""
         for name in _NO_EFFECT:
             if name in table:
                 _LOG.warning("a key has no effect: data is kept where `storage_backend` says", key=name)
+        rvps, broker = table.get("rvps_config"), table.get("attestation_token_broker")
+        if isinstance(rvps, dict) and "type" not in rvps and not _OLDER_RVPS.isdisjoint(rvps):
+            table["rvps_config"] = _older_rvps(rvps)
+        if isinstance(broker, str):
+            table["attestation_token_broker"] = {"type": broker}
         return table
 
 
 class StandaloneConfig(ServiceConfig, frozen=True, kw_only=True):
-    """The configuration file of `restful-as`."""
+    """The configuration file of `restful-as` and `grpc-as`."""
 
     storage_backend: StorageConfig = StorageConfig()
+    insecure_sample_reference_values: bool = False
+    """Whether the `sample` extractor may be used by anyone who reaches the port of `grpc-as`, from beyond loopback."""
+
+
+def _older_rvps(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table `rvps_config` of v0.10 and before as today's: `remote_addr` decided whether the RVPS is remote."""
+    rest = {name: value for name, value in table.items() if name != "remote_addr"}
+    if table.get("remote_addr"):
+        rest.pop("store_type", None)  # it said how the remote one keeps its data, which is not for us to say
+        return {"type": "GrpcRemote", "address": table["remote_addr"], **rest}
+    return {"type": "BuiltIn", **rest}

@@ -31,7 +31,8 @@ from attestation_service.peer_texts import base64_text, json_text, missing_field
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_OLDER_TEE_NAMES: Final = {"azsnpvtpm": "az-snp-vtpm", "aztdxvtpm": "az-tdx-vtpm"}
+OLDER_TEE_NAMES: Final = {"azsnpvtpm": "az-snp-vtpm", "aztdxvtpm": "az-tdx-vtpm"}
+"""Names of TEEs in requests of the older form, and how they are spelt today."""
 
 
 def parse_attestation(body: bytes) -> tuple[list[EvidenceRequest], list[str]]:
@@ -76,7 +77,7 @@ def _evidence_request(document: Mapping[str, Any], place: str, *, older: bool = 
     name, text = _string(document, "tee", place), _string(document, "evidence", place)
     evidence = _json_of(text)
     return EvidenceRequest(
-        _tee(_OLDER_TEE_NAMES.get(name, name) if older else name),
+        _tee(OLDER_TEE_NAMES.get(name, name) if older else name),
         evidence,
         _runtime_data(document.get("runtime_data"), place),
         _hash_algorithm(document, "runtime_data_hash_algorithm", place),

@@ -184,6 +184,11 @@ class BuiltInAttestationService:
             await self._closing.aclose()
 
     @property
+    def reference_values(self) -> ReferenceValueStore:
+        """The reference value provider behind this service."""
+        return self._reference_values
+
+    @property
     def signing_jwk(self) -> dict[str, Any]:
         """The public key that tokens are signed with."""
         return self._signer.jwk

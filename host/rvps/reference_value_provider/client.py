@@ -59,11 +59,11 @@ class RemoteReferenceValues:
         self._allow_sample = allow_sample
 
     @classmethod
-    async def connect(cls, address: str, *, allow_sample: bool, seconds: float = CONNECT_SECONDS) -> Self:
+    async def connect(cls, address: str, *, allow_sample: bool) -> Self:
         """Connect, and see that it is an RVPS. Raises ConfigError: no address; UnreachableError, RemoteError."""
         values = cls(PeerAddress.parse(address), allow_sample=allow_sample)
         try:
-            await values._channel.connect(seconds)
+            await values._channel.connect(CONNECT_SECONDS)
             await values.query(PROBE)
         except CallError as error:
             await values.close()
@@ -77,7 +77,7 @@ class RemoteReferenceValues:
     async def register(self, message: str) -> None:
         """Pass a registration message on. Raises RegistrationError, RemoteError."""
         if not self._allow_sample:
-            self._require_no_sample(message)
+            require_no_sample(message)
         await self._call("RegisterReferenceValue", ReferenceValueRegisterRequest(message=message).SerializeToString())
 
     async def query(self, reference_value_id: str) -> Any:  # noqa: ANN401  # any JSON value
@@ -115,10 +115,12 @@ class RemoteReferenceValues:
         except CallError as error:
             raise _translated(error, self._channel.address) from error
 
-    def _require_no_sample(self, message: str) -> None:
-        extractor = registry.installed().get(Message.parse(message).type)
-        if extractor is not None and extractor.believes_anyone:
-            raise refused_sample(extractor)
+
+def require_no_sample(message: str) -> None:
+    """Raise SampleRefusedError if the message is for an extractor that believes anyone; MessageError if it is none."""
+    extractor = registry.installed().get(Message.parse(message).type)
+    if extractor is not None and extractor.believes_anyone:
+        raise refused_sample(extractor)
 
 
 def _translated(error: CallError, address: PeerAddress) -> RemoteError:

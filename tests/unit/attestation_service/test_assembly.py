@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from attestack_common.errors import ConfigError
+from attestack_common.grpc_edge import GrpcServer
 from attestation_service.assembly import create, standalone
 from attestation_service.config import (
     BuiltInRvps,
@@ -19,11 +20,15 @@ from attestation_service.config import (
     StorageConfig,
     TokenBrokerConfig,
 )
-from attestation_service.errors import AttestationPolicyError
+from attestation_service.errors import AttestationPolicyError, ReferenceValueError
+from reference_value_provider import client
+from reference_value_provider.grpc_service import reference_value_service
+from reference_value_provider.service import ReferenceValueProvider
 from trustee_core.storage.contract import StorageError
 from trustee_core.storage.memory import MemoryBackend
 
 from tests.conformance.test_as_recordings import make_signer
+from tests.integration.processes import free_port
 from tests.unit.attestation_service.service_bench import NOW, sample
 
 if TYPE_CHECKING:
@@ -78,10 +83,34 @@ async def test_a_key_file_that_is_not_there_stops_the_start(tmp_path: Path) -> N
     assert caught.value.code == "FILE-READ"
 
 
-async def test_a_remote_provider_stops_the_start() -> None:
-    with pytest.raises(ConfigError, match=r"as\.json: rvps_config\.type") as caught:
-        await create(ServiceConfig(rvps_config=RemoteRvps()), MemoryBackend(), source="as.json")
-    assert caught.value.code == "CONFIG-UNSUPPORTED"
+async def test_a_remote_provider_has_to_be_there_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 0.2)
+    nobody = ServiceConfig(rvps_config=RemoteRvps(address=f"127.0.0.1:{free_port()}"))
+    with pytest.raises(ConfigError, match=r"as\.json: rvps_config\.address: the RVPS http://127.* cannot be") as caught:
+        await create(nobody, MemoryBackend(), source="as.json")
+    assert caught.value.code == "RVPS-UNREACHABLE"
+
+
+async def test_an_address_that_is_none_stops_the_start() -> None:
+    with pytest.raises(ConfigError, match=r"as\.json: rvps_config\.address: 'ftp://rvps' is not") as caught:
+        await create(ServiceConfig(rvps_config=RemoteRvps(address="ftp://rvps")), MemoryBackend(), source="as.json")
+    assert caught.value.code == "GRPC-ADDRESS"
+
+
+async def test_reference_values_come_from_a_remote_provider() -> None:
+    provider = ReferenceValueProvider(MemoryBackend().namespace("reference_value"), allow_sample=True)
+    async with GrpcServer([reference_value_service(provider)], address="127.0.0.1:0") as rvps:
+        config = ServiceConfig(rvps_config=RemoteRvps(address=rvps.address))
+        service = await create(config, MemoryBackend(), source="test", allow_sample_reference_values=True)
+        await service.register_reference_value(MESSAGE)
+        assert await provider.query("svn") == ["9"]
+        assert await service.query_reference_value("svn") == ["9"]
+        await service.close()
+        strict = await create(config, MemoryBackend(), source="test")
+        with pytest.raises(ReferenceValueError) as caught:
+            await strict.register_reference_value(MESSAGE)
+        assert caught.value.code == "RVPS-SAMPLE-REFUSED"
+        await strict.close()
 
 
 async def test_reference_values_may_have_a_store_of_their_own(tmp_path: Path) -> None:

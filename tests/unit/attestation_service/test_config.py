@@ -31,6 +31,7 @@ def test_defaults_are_upstreams() -> None:
     assert config == decode({})
     assert config.rvps_config == BuiltInRvps()
     assert config.storage_backend.storage_type == "Memory"
+    assert not config.insecure_sample_reference_values
     broker = config.attestation_token_broker
     assert broker.duration_min == 5
     assert broker.issuer_name == "CoCo-Attestation-Service"
@@ -67,6 +68,27 @@ def test_a_remote_provider_is_read() -> None:
     assert decode({"rvps_config": {"type": "GrpcRemote"}}).rvps_config == RemoteRvps(address="127.0.0.1:50003")
 
 
+@pytest.mark.parametrize(
+    ("older", "today"),
+    [
+        ({"remote_addr": "http://rvps:50003"}, RemoteRvps(address="http://rvps:50003")),
+        ({"remote_addr": "http://rvps:50003", "store_type": "LocalFs"}, RemoteRvps(address="http://rvps:50003")),
+        ({"remote_addr": ""}, BuiltInRvps()),
+    ],
+)
+def test_the_address_of_a_provider_as_older_releases_wrote_it(older: dict[str, Any], today: object) -> None:
+    assert decode({"rvps_config": older}, strict=True).rvps_config == today
+
+
+def test_an_address_without_a_type_is_not_taken_for_a_provider_in_this_process() -> None:
+    with pytest.raises(ConfigError, match=r"rvps_config\.type: wanted one of BuiltIn, GrpcRemote; it is missing"):
+        decode({"rvps_config": {"address": "http://rvps:50003"}})
+
+
+def test_the_broker_as_a_text_as_older_releases_wrote_it() -> None:
+    assert decode({"attestation_token_broker": "Ear"}, strict=True) == decode({})
+
+
 @pytest.mark.parametrize("minutes", [0, -5, 60 * 24 * 366 + 1])
 def test_a_token_lives_between_a_minute_and_a_year(minutes: int) -> None:
     with pytest.raises(ConfigError, match=r"attestation_token_broker\.duration_min"):
@@ -81,6 +103,10 @@ def test_a_token_lives_between_a_minute_and_a_year(minutes: int) -> None:
         ({"rvps_config": {"type": "BuiltIn", "store_type": "LocalFs"}}, "rvps_config.store_type", "storage_type"),
         ({"rvps_config": {"type": "BuiltIn", "store_config": {}}}, "rvps_config.store_config", "storage_backend"),
         ({"rvps_config": {"type": "BuiltIn", "storage": {}}}, "rvps_config.storage", "storage_type"),
+        ({"rvps_config": {"store_type": "LocalFs", "remote_addr": ""}}, "rvps_config.store_type", "storage_type"),
+        ({"rvps_store_type": "LocalFs"}, "rvps_store_type", "storage_type"),
+        ({"attestation_token_broker": "Simple"}, "attestation_token_broker.type", "every token is an EAR"),
+        ({"attestation_token_config": {"duration_min": 5}}, "attestation_token_config", "attestation_token_broker"),
     ],
 )
 def test_a_key_of_an_older_release_that_would_change_tokens_is_refused(
