@@ -20,21 +20,21 @@ from tests.conformance.vectors import vector
 
 pytestmark = pytest.mark.vectors
 
-STARTS: Final = ("kbs/kbs-config.toml", "kbs-tests/coco-as-builtin-2.toml")
-"""The second stops the Rust program, which trusts no token then; ours trusts the attestation service in its process."""
+STARTS: Final = ("kbs/kbs-config.toml", "kbs/kbs-config-grpc.toml", "kbs-tests/coco-as-builtin-2.toml")
+"""The last stops the Rust program, which trusts no token then; ours trusts the attestation service in its process."""
 
 NO_CHAIN: Final = (
     "FILE-READ",
     "attestation_service.attestation_token_broker.signer.cert_path: work/token-cert-chain.pem: cannot be read",
 )
+NO_TRUST: Final = ("TOKEN-TRUST", "[attestation_token] trusts no token at all")
 STOPS: Final = {
-    "kbs/kbs-config-grpc.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: coco_as_grpc"),
     "kbs/kbs-config-intel-trust-authority.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: intel_ta"),
     "kbs-tests/coco-as-builtin-1.toml": ("CONFIG-VALUE", "http_server.certificate: is missing"),
     "kbs-tests/coco-as-builtin-3.toml": ("ADMIN-PROVIDER", "admin.authentication.bearer_jwt.identity_providers"),
-    "kbs-tests/coco-as-grpc-1.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: coco_as_grpc"),
-    "kbs-tests/coco-as-grpc-2.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: coco_as_grpc"),
-    "kbs-tests/coco-as-grpc-3.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: coco_as_grpc"),
+    "kbs-tests/coco-as-grpc-1.toml": ("FILE-READ", "attestation_token: /etc/ca: cannot be read"),
+    "kbs-tests/coco-as-grpc-2.toml": ("FILE-READ", "admin: /opt/confidential-containers/trustee/admin1-pubkey.pem"),
+    "kbs-tests/coco-as-grpc-3.toml": NO_TRUST,
     "kbs-tests/external-plugin-attest.toml": ("FILE-READ", "admin: work/kbs.pem: cannot be read"),
     "kbs-tests/external-plugin-resource-tls.toml": NO_CHAIN,
     "kbs-tests/external-plugin-resource.toml": NO_CHAIN,
@@ -45,12 +45,15 @@ STOPS: Final = {
     "kbs-tests/intel-ta-3.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: intel_ta"),
     "kbs-tests/kbs.toml": ("FILE-READ", "admin: work/kbs.pem: cannot be read"),
     "kbs-tests/resource-kbs.toml": ("FILE-READ", "admin: work/kbs.pem: cannot be read"),
-    "kbs-tests/tls-profile-custom-pqc.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: coco_as_grpc"),
-    "kbs-tests/tls-profile-custom.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: coco_as_grpc"),
-    "kbs-tests/tls-profile-intermediate.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: coco_as_grpc"),
-    "kbs-tests/tls-profile-modern.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: coco_as_grpc"),
-    "kbs-tests/tls-profile-old.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: coco_as_grpc"),
-    "compose/kbs-config.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: coco_as_grpc"),
+    "kbs-tests/tls-profile-custom-pqc.toml": NO_TRUST,
+    "kbs-tests/tls-profile-custom.toml": NO_TRUST,
+    "kbs-tests/tls-profile-intermediate.toml": NO_TRUST,
+    "kbs-tests/tls-profile-modern.toml": NO_TRUST,
+    "kbs-tests/tls-profile-old.toml": NO_TRUST,
+    "compose/kbs-config.toml": (
+        "FILE-READ",
+        "admin: /opt/confidential-containers/kbs/user-keys/public.pub",
+    ),
     "kubernetes/ita-kbs-config.toml": ("CONFIG-UNSUPPORTED", "attestation_service.type: intel_ta"),
     "kubernetes/kbs-config.toml": ("FILE-READ", "admin: /kbs/kbs.pem: cannot be read"),
 }

@@ -1,7 +1,7 @@
 """Puts a broker together from its configuration.
 
     storage       one backend for each kind that the configuration names; what names the same kind shares it
-    trust         the tokens of the attestation service in this process, and whatever `[attestation_token]` names
+    trust         the tokens of an attestation service in this process, and whatever `[attestation_token]` names
     handler       the routes of `api`
 
 What was opened is closed in the reverse order, whatever stopped the broker. Every refusal names file and key.
@@ -26,14 +26,14 @@ from trustee_core.policy.regorus import RegorusEngine
 from trustee_core.policy.store import PolicyStore
 from trustee_core.storage.registry import open_storage
 from trustee_core.token_trust import Administrators, HttpGet, TokenVerifier, https_get
-from trustee_core.token_trust.keys import key_from_jwk
+from trustee_core.token_trust.keys import TrustedKey, key_from_jwk
 from trustee_core.token_trust.verifier import OWN_KEY
 
 from key_broker_service import resource_policy, sessions, switches
 from key_broker_service.admin import Admin
 from key_broker_service.api import Api
 from key_broker_service.bounded_backend import BoundedBackend
-from key_broker_service.config import BuiltInService, KbsConfig, checked
+from key_broker_service.config import BuiltInService, GrpcService, KbsConfig, checked
 from key_broker_service.metrics import Metrics
 from key_broker_service.operator_routes import OperatorRoutes
 from key_broker_service.plugin_routes import Gates, PluginRoutes
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from attestack_common.clock import Clock
-    from attestation_service.service import BuiltInAttestationService
+    from attestation_service.contract import AttestationBackend
     from msgspec import Struct
     from trustee_core.policy.contract import PolicyEngine
     from trustee_core.storage.contract import StorageBackend
@@ -104,13 +104,13 @@ class _Parts:
             _LOG.warning(f"INSECURE: {meaning} ({switch})")
         self.storage()
         admin = await self._admin()
-        service = await self._attestation_service()
+        service, own_keys = await self._attestation_service()
         backend = BoundedBackend(service)
         policy = await self._resource_policy()
         gates = Gates(
             admin,
             await self._sessions(),
-            await self._tokens(service),
+            await self._tokens(own_keys),
             policy,
             insecure_sample_evidence=switches.sample_evidence_allowed(self.config, os.environ),
         )
@@ -145,8 +145,19 @@ class _Parts:
             administrators = await Administrators.load(self.config.admin, http_get=self.http_get)
         return Admin(administrators, self.clock)
 
-    async def _attestation_service(self) -> BuiltInAttestationService:
+    async def _attestation_service(self) -> tuple[AttestationBackend, list[TrustedKey]]:
+        """Return the service, and the keys that its tokens are trusted by without being configured."""
         config = self.config.attestation_service
+        allow_sample = switches.sample_reference_values_allowed(self.config)
+        if isinstance(config, GrpcService):
+            from key_broker_service.remote_service import RemoteAttestationService  # noqa: PLC0415  # loads protobuf
+
+            with self._named("attestation_service.as_addr"):
+                remote = RemoteAttestationService(
+                    config.as_addr, pool_size=config.pool_size, allow_sample_reference_values=allow_sample
+                )
+            self.opened.push_async_callback(remote.close)
+            return remote, []
         assert isinstance(config, BuiltInService)  # noqa: S101  # `checked` has seen to it
         with self._named("attestation_service", BuiltInService):
             service = await attestation_assembly.create(
@@ -157,16 +168,15 @@ class _Parts:
                 strict=self.strict,
                 engine=self.engine,
                 clock=self.clock,
-                allow_sample_reference_values=switches.sample_reference_values_allowed(self.config),
+                allow_sample_reference_values=allow_sample,
             )
         self.opened.push_async_callback(service.close)
-        return service
+        return service, [key_from_jwk(service.signing_jwk, OWN_KEY)]
 
-    async def _tokens(self, service: BuiltInAttestationService) -> Tokens:
+    async def _tokens(self, own_keys: list[TrustedKey]) -> Tokens:
         config = self.config.attestation_token
         with self._named("attestation_token"):
-            own_key = key_from_jwk(service.signing_jwk, OWN_KEY)
-            verifier = await TokenVerifier.load(config, http_get=self.http_get, additional_keys=[own_key])
+            verifier = await TokenVerifier.load(config, http_get=self.http_get, additional_keys=own_keys)
         return Tokens(verifier, self.clock, config.extra_teekey_paths)
 
     async def _resource_policy(self) -> ResourcePolicy:

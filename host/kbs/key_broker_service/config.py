@@ -79,8 +79,11 @@ class GrpcService(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     __tags__: ClassVar = ("CoCoASGrpc",)
 
     timeout: Annotated[int, _MINUTES] = 5
+    """How long a session lasts, in minutes."""
     as_addr: str = "http://127.0.0.1:50004"
-    pool_size: int = 100
+    """Where it listens: `host:port`, or with `http://` or `https://` in front."""
+    pool_size: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
+    """Calls under way at once; they share one connection."""
 
 
 class IntelTrustAuthority(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="intel_ta"):
@@ -124,12 +127,6 @@ def load(path: str | os.PathLike[str], *, strict: bool = False) -> KbsConfig:
 def checked(config: KbsConfig, *, source: str) -> KbsConfig:
     """Return the configuration if this version offers what it asks for. Raises ConfigError."""
     service = config.attestation_service
-    if isinstance(service, GrpcService):
-        raise ConfigError(
-            f"{source}: attestation_service.type: coco_as_grpc {_LATER}",
-            code="CONFIG-UNSUPPORTED",
-            advice='write type = "coco_as_builtin": the same service, in this process',
-        )
     if isinstance(service, IntelTrustAuthority):
         raise ConfigError(
             f"{source}: attestation_service.type: intel_ta {_LATER}",

@@ -102,8 +102,21 @@ async def test_the_tokens_of_the_service_inside_are_trusted_without_a_word() -> 
             "attestation_service.storage_type: storage_type Postgres is not available",
         ),
         (
-            {"attestation_service": {"type": "coco_as_builtin", "rvps_config": {"type": "GrpcRemote"}}},
-            "attestation_service.rvps_config.type: GrpcRemote is not offered",
+            {
+                "attestation_service": {
+                    "type": "coco_as_builtin",
+                    "rvps_config": {"type": "GrpcRemote", "address": "//"},
+                }
+            },
+            "attestation_service.rvps_config.address: '//' is not the address of a gRPC peer",
+        ),
+        (
+            {"attestation_service": {"type": "coco_as_grpc", "as_addr": "unix:///as.sock"}},
+            "attestation_service.as_addr: 'unix:///as.sock' is not the address of a gRPC peer",
+        ),
+        (
+            {"attestation_service": {"type": "coco_as_grpc"}},
+            "[attestation_token] trusts no token at all",
         ),
         (
             {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from attestack_common.errors import ConfigError
-from key_broker_service.config import BuiltInService, HttpServer, KbsConfig, is_loopback, load
+from key_broker_service.config import BuiltInService, GrpcService, HttpServer, KbsConfig, is_loopback, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,9 +61,24 @@ def test_what_is_missing_or_wrong_is_named(tmp_path: Path, text: str, key: str) 
     assert key in refusal(written(tmp_path, text)).message
 
 
-@pytest.mark.parametrize("kind", ["coco_as_grpc", "CoCoASGrpc", "intel_ta", "IntelTA"])
+@pytest.mark.parametrize("kind", ["coco_as_grpc", "CoCoASGrpc"])
+def test_the_remote_service_has_both_spellings(tmp_path: Path, kind: str) -> None:
+    text = f'{LEAST}[attestation_service]\ntype = "{kind}"\n'
+    assert load(written(tmp_path, text), strict=True).attestation_service == GrpcService()
+    text += 'as_addr = "http://as:50004"\npool_size = "200"\ntimeout = 7\n'
+    chosen = GrpcService(as_addr="http://as:50004", pool_size=200, timeout=7)
+    assert load(written(tmp_path, text), strict=True).attestation_service == chosen
+
+
+@pytest.mark.parametrize("size", [0, -1, 10_001])
+def test_the_calls_to_a_remote_service_are_bounded(tmp_path: Path, size: int) -> None:
+    text = f'{LEAST}[attestation_service]\ntype = "coco_as_grpc"\npool_size = {size}\n'
+    assert "attestation_service.pool_size" in refusal(written(tmp_path, text)).message
+
+
+@pytest.mark.parametrize("kind", ["intel_ta", "IntelTA"])
 def test_services_of_later_versions_stop_with_a_sentence(tmp_path: Path, kind: str) -> None:
-    keys = 'base_url = "a"\napi_key = "b"\ncerts_file = "c"\n' if kind.lower().startswith("intel") else ""
+    keys = 'base_url = "a"\napi_key = "b"\ncerts_file = "c"\n'
     error = refusal(written(tmp_path, f'{LEAST}[attestation_service]\ntype = "{kind}"\n{keys}'), strict=True)
     assert error.code == "CONFIG-UNSUPPORTED"
     assert "is not offered by this version" in error.message
