@@ -63,11 +63,12 @@ def bounded_tokens(text: str) -> list[Token]:
     wide = next((token for token in found if token.end > MAX_COLUMNS), None)
     if wide is not None:
         raise _beyond(f"line {wide.line} of the policy has more than {MAX_COLUMNS} columns")
-    _require_shallow(found)
+    parsing_work(found)
     return found
 
 
-def _require_shallow(found: Iterable[Token]) -> None:
+def parsing_work(found: Iterable[Token]) -> int:
+    """Return how often the engine's parser reads tokens of literals again. Raises PolicyParseError (POLICY-BOUNDS)."""
     stack = [_Bracket(is_literal=False)]
     literals = work = 0
     before = ""
@@ -87,6 +88,7 @@ def _require_shallow(found: Iterable[Token]) -> None:
             _count(here, token)
         before = token.text
         _require_within(token, len(stack) - 1, literals, work, stack[-1].operators)
+    return work
 
 
 def _count(here: _Bracket, token: Token) -> None:

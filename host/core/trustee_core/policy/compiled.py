@@ -9,12 +9,14 @@ What the engine does, and what this module makes of it:
     undefined and "<undefined>" alike as JSON                null is None
     Python objects as input lose types                       input and data travel as JSON text
     `print` writes to standard error                         kept from there; logged at debug level
+    it holds the interpreter's lock, without an end          `steps` bounds what an evaluation may take
 
 Input, data and reference values are set anew for each evaluation, and no rule's value outlives one.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -25,10 +27,14 @@ from attestack_common.logs import get_logger
 
 from trustee_core.policy.bounds import bounded_tokens
 from trustee_core.policy.contract import UNDEFINED, PolicyError, PolicyEvaluationError, PolicyParseError
+from trustee_core.policy.cost import UnboundedError
+from trustee_core.policy.estimate import estimate
 from trustee_core.policy.guard import MODULE, PRIVATE_NAME, PUBLIC_NAME, examine, is_refused_builtin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from trustee_core.policy.cost import Polynomial
 
 MAX_REFERENCE_VALUES: Final = 4_096
 """How many different reference values one evaluation may ask for."""
@@ -38,6 +44,7 @@ _NO_RULE: Final = "not a valid rule path"
 _UNDEFINED: Final = '"<undefined>"'
 _MAX_ENGINE_TEXT: Final = 8_192
 _MAX_PRINTS: Final = 20
+_MAX_PRINT: Final = 1_024
 
 
 class _Engine(Protocol):
@@ -52,6 +59,7 @@ class _Engine(Protocol):
     def take_prints(self) -> list[str]: ...
     def eval_rule(self, rule: str) -> object: ...
     def eval_rule_as_json(self, rule: str) -> str: ...
+    def get_ast_as_json(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -88,15 +96,16 @@ class Run:
 class CompiledPolicy:
     """A policy that the engine has parsed, with the guard beside it."""
 
-    def __init__(self, text: str) -> None:
-        """Compile. Raises PolicyParseError, PolicyRefusedError."""
+    def __init__(self, text: str, *, say: Callable[[str], None] | None = None) -> None:
+        """Compile. `say` takes what the policy prints (else the log). Raises PolicyParseError, PolicyRefusedError."""
         found = bounded_tokens(text)
+        self._say = say
         self._lookup = _Lookup()
         self._engine = _new_engine(self._lookup)
         _call(PolicyParseError, self._engine.add_policy, "", text)
         facts = examine(found)
         _call(PolicyParseError, self._engine.add_policy, "guard", MODULE)
-        self.policy_hash: Final = hashlib.sha384(text.encode()).hexdigest()
+        self.policy_hash: Final = policy_hash(text)
         """SHA-384 of the text, lower-case hex."""
         self.reference_values: Final = facts.reference_values
         """Ids that the text asks for by literals."""
@@ -108,7 +117,7 @@ class CompiledPolicy:
     def run(self, rules: Sequence[str], input_json: bytes, data_json: bytes, known: Mapping[str, Any]) -> Run:
         """Evaluate rules. `data_json` may be empty, `known` is by reference value id. Raises PolicyEvaluationError."""
         self._set_data(data_json)
-        _call(PolicyEvaluationError, self._engine.set_input_json, _text(input_json))
+        _call(PolicyEvaluationError, self._engine.set_input_json, as_text(input_json))
         lookup = self._lookup
         lookup.known, lookup.missed, lookup.refusal = known, {}, ""
         try:
@@ -119,7 +128,7 @@ class CompiledPolicy:
             raise
         finally:
             lookup.known = {}
-            self._log_prints()
+            self._tell_prints()
         return Run(values, frozenset(self._absent.intersection(rules)), tuple(lookup.missed))
 
     def _value(self, rule: str) -> Any:  # noqa: ANN401  # a rule gives any JSON value, or UNDEFINED
@@ -145,16 +154,45 @@ class CompiledPolicy:
         self._data = b""
         self._engine.clear_data()
         if data:
-            text = _text(data)
+            text = as_text(data)
             _require_no_package(text)
             _call(PolicyEvaluationError, self._engine.add_data_json, text)
         self._data = data
 
-    def _log_prints(self) -> None:
+    def steps(self) -> Polynomial:
+        """Return what an evaluation of all rules takes at most. Raises UnboundedError."""
+        try:
+            tree = json.loads(self._engine.get_ast_as_json())[0]
+        except (ValueError, RecursionError):
+            raise UnboundedError("its expressions are nested too deep") from None
+        return estimate(tree)
+
+    def require_known_functions(self) -> None:
+        """Raise PolicyEvaluationError (POLICY-FUNCTION) if the text calls a function that does not exist."""
+        unknown = min(self.foreign_calls - builtins(), default="")
+        if unknown:
+            text = f"could not find function {unknown}"
+            raise PolicyEvaluationError(f"the policy engine: {text}", code="POLICY-FUNCTION", engine_text=text)
+
+    def _tell_prints(self) -> None:
         for line in self._engine.take_prints()[:_MAX_PRINTS]:
-            _LOG.debug("policy prints", text=line, policy=self.policy_hash)
+            if self._say is None:
+                log_print(line[:_MAX_PRINT], self.policy_hash)
+            else:
+                self._say(line[:_MAX_PRINT])
 
 
+def policy_hash(text: str) -> str:
+    """Return the SHA-384 of a policy's text, lower-case hex."""
+    return hashlib.sha384(text.encode()).hexdigest()
+
+
+def log_print(line: str, policy: str) -> None:
+    """Log what a policy prints."""
+    _LOG.debug("policy prints", text=line, policy=policy)
+
+
+@functools.cache
 def builtins() -> frozenset[str]:
     """Return the names of the built-in functions that policies may call."""
     engine: _Engine = regorus.Engine()
@@ -189,7 +227,8 @@ def _engine_text(error: RuntimeError) -> str:
     return text.removesuffix("\n\n")[:_MAX_ENGINE_TEXT]
 
 
-def _text(data: bytes) -> str:
+def as_text(data: bytes) -> str:
+    """Return input or data as text. Raises PolicyEvaluationError (POLICY-INPUT)."""
     try:
         return data.decode()
     except UnicodeDecodeError:

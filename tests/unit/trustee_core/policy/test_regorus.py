@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from attestack_common.errors import AttestackError
-from trustee_core.policy import compiled, regorus
+from trustee_core.policy import compiled, placement, regorus
 from trustee_core.policy.contract import UNDEFINED, Evaluation, PolicyEngine, PolicyError, PolicyEvaluationError
 from trustee_core.policy.regorus import MAX_LEARNED, MAX_ROUNDS, RegorusEngine
 
@@ -41,7 +41,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             texts.append(text)
             super().__init__(text)
 
-    monkeypatch.setattr(regorus, "CompiledPolicy", Counting)
+    monkeypatch.setattr(placement, "CompiledPolicy", Counting)
     return texts
 
 
