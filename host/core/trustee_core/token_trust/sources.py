@@ -2,8 +2,8 @@
 
 A JWK set behind `https` may be named by its own address, or by its issuer's: if the answer is no JWK set, or an empty
 one, `<address>/.well-known/openid-configuration` is asked for its `jwks_uri`. Nothing else is followed. Each answer has
-at most 1 MiB and comes within 30 s. A key of a set that has no `kid` or no `alg`, or is not of a kind that is taken, is
-left out.
+at most 1 MiB and comes within 30 s. A key of a set that has no `alg`, or is not of a kind that is taken, is left out;
+so is one without `kid` where keys are looked up by it.
 """
 
 from __future__ import annotations
@@ -72,6 +72,17 @@ async def load_source(source: str, http_get: HttpGet, *, key: str) -> bytes:
 
 async def load_jwk_set(source: str, http_get: HttpGet, *, key: str) -> dict[str, TrustedKey]:
     """Read the keys of a JWK set by `kid`; the first of a `kid` counts. Raises ConfigError."""
+    loaded: dict[str, TrustedKey] = {}
+    for index, (kid, trusted) in (await load_keys(source, http_get, key=key)).items():
+        if kid is None:
+            _LOG.warning("a key of a JWK set is left out", source=source, index=index, reason="it has no `kid`")
+        else:
+            loaded.setdefault(kid, trusted)
+    return loaded
+
+
+async def load_keys(source: str, http_get: HttpGet, *, key: str) -> dict[int, tuple[str | None, TrustedKey]]:
+    """Read the keys of a JWK set with their `kid`, by their place in it. Raises ConfigError."""
     body = await load_source(source, http_get, key=key)
     keys = _keys(body)
     if not keys and source.startswith("https://"):
@@ -81,18 +92,15 @@ async def load_jwk_set(source: str, http_get: HttpGet, *, key: str) -> dict[str,
         keys = _keys(await _fetch(found, http_get, key=key))
     if keys is None:
         raise _bad(key, f"{source} has no JWK set")
-    return _by_kid(keys, source)
+    return _readable(keys, source)
 
 
-def _by_kid(keys: list[Any], source: str) -> dict[str, TrustedKey]:
-    loaded: dict[str, TrustedKey] = {}
+def _readable(keys: list[Any], source: str) -> dict[int, tuple[str | None, TrustedKey]]:
+    loaded: dict[int, tuple[str | None, TrustedKey]] = {}
     for index, jwk in enumerate(keys):
         kid = jwk.get("kid") if isinstance(jwk, dict) else None
-        if not isinstance(kid, str):
-            _LOG.warning("a key of a JWK set is left out", source=source, index=index, reason="it has no `kid`")
-            continue
         try:
-            loaded.setdefault(kid, key_from_jwk(jwk, source))
+            loaded[index] = kid if isinstance(kid, str) else None, key_from_jwk(jwk, source)
         except KeyFormatError as error:
             _LOG.warning("a key of a JWK set is left out", source=source, index=index, reason=error.message)
     return loaded

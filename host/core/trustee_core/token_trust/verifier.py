@@ -2,6 +2,7 @@
 
     rule                                                                    otherwise
     header has `jwk`    the attestation service in this process has it      TOKEN-CHAIN, TOKEN-KEY
+                        or a configured JWK set has it
                         or `insecure_header_jwk` is set
                         or `x5c` leads from it to a configured root
     header has `kid`    a configured JWK set has it; never beside `jwk`     TOKEN-KEY
@@ -34,7 +35,7 @@ from trustee_core.token_trust.chain import UNREADABLE, decode_x5c, require_endor
 from trustee_core.token_trust.claims import date_problem
 from trustee_core.token_trust.errors import TokenRefusedError
 from trustee_core.token_trust.keys import PublicKey, TrustedKey, key_from_jwk
-from trustee_core.token_trust.sources import MAX_BYTES, HttpGet, https_get, load_jwk_set
+from trustee_core.token_trust.sources import MAX_BYTES, HttpGet, https_get, load_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,13 +88,14 @@ class TokenVerifier:
         *,
         anchors: Sequence[x509.Certificate] = (),
         keys_by_kid: Mapping[str, TrustedKey] | None = None,
+        listed_keys: Sequence[TrustedKey] = (),
         insecure_header_jwk: bool = False,
         own_keys: Sequence[TrustedKey] = (),
     ) -> None:
         self._anchors = tuple(anchors)
         self._keys_by_kid = dict(keys_by_kid or {})
         self._insecure_header_jwk = insecure_header_jwk
-        self._own_keys = tuple(own_keys)
+        self._known_keys = (*own_keys, *listed_keys)
         self._cache: OrderedDict[str, _HeaderKey] = OrderedDict()
 
     @classmethod
@@ -106,8 +108,12 @@ class TokenVerifier:
         """
         anchors = [anchor for path in config.trusted_certs_paths for anchor in _anchors(path)]
         keys_by_kid: dict[str, TrustedKey] = {}
+        listed: list[TrustedKey] = []
         for source in config.trusted_jwk_sets:
-            keys_by_kid = await load_jwk_set(source, http_get, key=f"{_CONFIG}.trusted_jwk_sets") | keys_by_kid
+            for kid, key in (await load_keys(source, http_get, key=f"{_CONFIG}.trusted_jwk_sets")).values():
+                listed.append(key)
+                if kid is not None:
+                    keys_by_kid.setdefault(kid, key)
         configured = config.trusted_certs_paths or config.trusted_jwk_sets or config.insecure_header_jwk
         if not configured and not additional_keys:
             raise ConfigError(
@@ -118,6 +124,7 @@ class TokenVerifier:
         return cls(
             anchors=anchors,
             keys_by_kid=keys_by_kid,
+            listed_keys=listed,
             insecure_header_jwk=config.insecure_header_jwk,
             own_keys=additional_keys,
         )
@@ -164,9 +171,9 @@ class TokenVerifier:
             key = key_from_jwk(jwk, HEADER_JWK)
         except KeyFormatError as error:
             raise TokenRefusedError(f"the token's key: {error.message}", code="TOKEN-KEY") from None
-        own = next((own for own in self._own_keys if _same(own.key, key.key)), None)
-        if own is not None:
-            return _HeaderKey(own)
+        known = next((known for known in self._known_keys if _same(known.key, key.key)), None)
+        if known is not None:
+            return _HeaderKey(known)
         if self._insecure_header_jwk:
             return _HeaderKey(key)
         if not self._anchors:

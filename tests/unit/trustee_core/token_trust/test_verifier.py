@@ -76,6 +76,18 @@ async def test_a_configured_set_is_searched_by_kid(tmp_path: Path) -> None:
     assert code(jws({"alg": "ES256", "kid": "b"}, claims(), EC_KEY), trusted) == "TOKEN-KEY"
 
 
+async def test_a_key_that_the_token_brings_is_trusted_when_a_set_has_it(tmp_path: Path) -> None:
+    keys = [jwk(EC_KEY, "ES256"), jwk(RSA_KEY, "PS256", kid="r")]  # the first as the attestation service publishes it
+    (tmp_path / "set.json").write_text(json.dumps({"keys": keys}))
+    trusted = await TokenVerifier.load(TokenTrustConfig(trusted_jwk_sets=[str(tmp_path / "set.json")]))
+    assert trusted.verify(header_token(), NOW).key_source == str(tmp_path / "set.json")
+    assert trusted.verify(header_token(RSA_KEY, "PS256"), NOW).key_source == str(tmp_path / "set.json")
+    assert code(header_token(RSA_KEY, "RS256"), trusted) == "TOKEN-ALG"
+    assert code(header_token(OTHER_EC_KEY), trusted) == "TOKEN-KEY"
+    forged = jws({"typ": "JWT", "alg": "ES256", "jwk": jwk(EC_KEY, "ES256")}, claims(), OTHER_EC_KEY)
+    assert code(forged, trusted) == "TOKEN-SIGNATURE"
+
+
 async def test_certificates_are_read_from_files(tmp_path: Path) -> None:
     (tmp_path / "roots.pem").write_bytes(authority("other", P384_KEY).pem + ROOT.pem)
     trusted = await TokenVerifier.load(TokenTrustConfig(trusted_certs_paths=[str(tmp_path / "roots.pem")]))

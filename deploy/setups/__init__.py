@@ -1,0 +1,1 @@
+"""Brokers set up in a folder: `python -m deploy.setups`."""
