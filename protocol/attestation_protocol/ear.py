@@ -172,7 +172,9 @@ def submodule_names(classes: list[str]) -> list[str]:
 
 
 def _sorted(value: Any) -> Any:  # noqa: ANN401  # JSON in, JSON out
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict | Mapping):
         return {name: _sorted(value[name]) for name in sorted(value)}
     if isinstance(value, (list, tuple)):
         return [_sorted(item) for item in value]

@@ -23,6 +23,9 @@ class UnverifiedToken:
     text: str = field(repr=False)
     header: dict[str, Any]
     claims: dict[str, Any] = field(repr=False)
+    claims_json: bytes = field(repr=False)
+    """The claims as the issuer wrote them."""
+    signature: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -31,13 +34,15 @@ class UnverifiedToken:
         if len(parts) != 3:  # noqa: PLR2004  # RFC 7515 section 7.1
             raise TokenFormatError("not a compact JWS of three parts, or one longer than 128 KiB")
         try:
-            header, claims = (parse_json(b64url_decode(part)) for part in parts[:2])
-            b64url_decode(parts[2])
+            header = parse_json(b64url_decode(parts[0]))
+            claims_json = b64url_decode(parts[1])
+            claims = parse_json(claims_json)
+            signature = b64url_decode(parts[2])
         except EncodingError as error:
             raise TokenFormatError(f"a part of the token does not decode: {error.message}") from None
         if not isinstance(header, dict) or not isinstance(claims, dict):
             raise TokenFormatError("header and claims of a token are JSON objects")
-        return cls(text, header, claims)
+        return cls(text, header, claims, claims_json, signature)
 
     @property
     def expires(self) -> float | None:

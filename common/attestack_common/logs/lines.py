@@ -14,6 +14,7 @@ secret: for our own errors and for those of the operating system. A foreign text
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
@@ -59,9 +60,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def _timestamp(seconds: float) -> str:
-    milliseconds = int(seconds * 1000)
-    whole, rest = divmod(milliseconds, 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{rest:03}Z"
+    whole, rest = divmod(int(seconds * 1000), 1000)
+    return f"{_second(whole)}.{rest:03}Z"
+
+
+@functools.lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _level(record: logging.LogRecord) -> str:

@@ -9,6 +9,7 @@ The cookie is set with `Expires` alone: `Secure` would break guests that speak p
 
 from __future__ import annotations
 
+import functools
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +33,12 @@ def session_cookie(request: Request) -> str | None:
 
 def set_session_cookie(value: str, expires: int) -> tuple[str, str]:
     """Return the header field that sets the session cookie. `expires` is in seconds since the epoch."""
-    return "set-cookie", f"{SESSION_COOKIE}={value}; Expires={formatdate(expires, usegmt=True)}"
+    return "set-cookie", f"{SESSION_COOKIE}={value}; Expires={_http_date(expires)}"
+
+
+@functools.lru_cache(maxsize=64)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def bearer_token(request: Request) -> str | None:

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from attestation_protocol.encoding import b64url_decode
 from attestation_protocol.errors import MessageError
 from attestation_protocol.jwk import TeePublicKey, parse_tee_public_key
 from trustee_core.token_trust.claims import date_problem
@@ -96,6 +95,7 @@ class Tokens:
             verified = self._verifier.verify(text, now)
         except TokenTrustError as error:
             raise TokenRefusedError(code=error.code, advice=error.advice or _ADVICE, why=error.message) from error
-        claims_json = b64url_decode(text.split(".")[1])
         samples = is_sample(verified.claims)
-        return TrustedToken(verified.claims, claims_json, verified.key_source, samples, now, self._extra_key_paths)
+        return TrustedToken(
+            verified.claims, verified.claims_json, verified.key_source, samples, now, self._extra_key_paths
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -128,3 +129,15 @@ def test_a24_integers_of_64_bits_are_read_exactly(number: int) -> None:
 
 def test_a24_a_long_number_in_a_text_is_a_text() -> None:
     assert parse_json('["' + "1" * 30 + '", 1]') == ["1" * 30, 1]
+
+
+@given(st.text("ABCQgwEIMUYcksoz048_-Az19", max_size=9) | st.binary(max_size=40).map(b64url_encode))
+def test_base64url_opens_only_to_what_is_encoded_in_the_same_way(text: str) -> None:
+    padded = text + "=" * (-len(text) % 4)
+    canonical = len(text) % 4 != 1 and base64.urlsafe_b64encode(base64.urlsafe_b64decode(padded)).decode() == padded
+    if canonical:
+        assert b64url_decode(text) == base64.urlsafe_b64decode(padded)
+    else:
+        with pytest.raises(EncodingError) as caught:
+            b64url_decode(text)
+        assert caught.value.code == "BASE64URL"

@@ -35,7 +35,8 @@ class FakeVerifier:
         if self.refusal is not None:
             raise self.refusal
         payload = token.split(".")[1]
-        return VerifiedToken(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))), "own")
+        claims_json = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+        return VerifiedToken(json.loads(claims_json), "own", claims_json)
 
 
 class Trust:

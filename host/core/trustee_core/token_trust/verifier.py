@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from attestack_common.errors import ConfigError
 from attestack_common.files import read_bounded
-from attestation_protocol.encoding import b64url_decode
 from attestation_protocol.errors import KeyFormatError, TokenFormatError
 from attestation_protocol.token import UnverifiedToken
 from cryptography import x509
@@ -66,6 +65,8 @@ class VerifiedToken:
     claims: dict[str, Any] = field(repr=False)
     key_source: str
     """What its key is trusted by: `own`, `insecure_header_jwk`, `trusted_certs_paths`, or a JWK set's address."""
+    claims_json: bytes = field(repr=False)
+    """The claims as the issuer wrote them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +136,19 @@ class TokenVerifier:
             parsed = UnverifiedToken.parse(token)
         except TokenFormatError as error:
             raise TokenRefusedError(error.message, code="TOKEN-FORMAT") from None
-        signed, _, signature = token.rpartition(".")
+        signed = token.rpartition(".")[0]
         if "crit" in parsed.header:
             raise TokenRefusedError("the token's header has `crit`, of which nothing is known here", code="TOKEN-CRIT")
         key = self._key(token.partition(".")[0], parsed.header, now)
         if parsed.header.get("alg") != key.algorithm:
             raise TokenRefusedError("the token's `alg` is not the one of its key", code="TOKEN-ALG")
-        if not key.has_signed(signed.encode("ascii"), b64url_decode(signature)):
+        if not key.has_signed(signed.encode("ascii"), parsed.signature):
             raise TokenRefusedError("the token's signature is not its key's", code="TOKEN-SIGNATURE")
         problem = date_problem(parsed.claims, now)
         if problem is not None:
             code, message = _DATES[problem]
             raise TokenRefusedError(message, code=code, advice="attest again")
-        return VerifiedToken(parsed.claims, key.source)
+        return VerifiedToken(parsed.claims, key.source, parsed.claims_json)
 
     def _key(self, encoded: str, header: dict[str, Any], now: datetime) -> TrustedKey:
         if "jwk" not in header:
