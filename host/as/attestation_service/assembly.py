@@ -61,7 +61,7 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
     clock: Clock = system_clock,
     record: Callable[[DecisionRecord], None] = log_decision,
 ) -> BuiltInAttestationService:
-    """Put a service together on open storage, which stays the caller's to close.
+    """Put a service together on open storage, which stays the caller's to close; so does an engine that is given.
 
     `source` names the file for messages. `backends` has the tables of `storage_backend.backends`, for a store that
     `rvps_config` names. The `sample` extractor believes anyone: allow it only if who registers is an authenticated
@@ -73,8 +73,11 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
     """
     settings = verifier_settings(config.verifier_config, source=source, strict=strict)
     signer = await _signer(config.attestation_token_broker.signer, storage)
-    policies = await AttestationPolicies.open(storage, engine or RegorusEngine())
     async with AsyncExitStack() as opened:
+        if engine is None:
+            engine = RegorusEngine()
+            opened.push_async_callback(engine.close)
+        policies = await AttestationPolicies.open(storage, engine)
         values: ReferenceValueStore
         if isinstance(config.rvps_config, RemoteRvps):
             values = await _remote_values(

@@ -100,6 +100,7 @@ class _Parts:
     backends: dict[str, StorageBackend] = field(default_factory=dict)
 
     async def api(self) -> Api:
+        self.opened.push_async_callback(self.engine.close)
         for switch, meaning in switches.in_force(self.config, os.environ).items():
             _LOG.warning(f"INSECURE: {meaning} ({switch})")
         self.storage()

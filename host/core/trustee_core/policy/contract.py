@@ -74,7 +74,10 @@ if TYPE_CHECKING:
 
 
 class PolicyEngine(Protocol):
-    """Compiles each policy text once and evaluates it on the thread that owns the engine."""
+    """Evaluates policies: those that end soon on the calling thread, which compiles each text once; others elsewhere.
+
+    What takes too long is ended (POLICY-TIME), what finds no room is refused (POLICY-BUSY).
+    """
 
     async def evaluate(
         self,
@@ -89,5 +92,9 @@ class PolicyEngine(Protocol):
         ...
 
     async def check(self, policy: str, rules: Sequence[str]) -> None:
-        """Parse and also evaluate with empty input, as an upload must. Raises PolicyError."""
+        """Parse and also evaluate with empty input, as an upload must, where it can be ended. Raises PolicyError."""
+        ...
+
+    async def close(self) -> None:
+        """End what the engine has started. Safe to call twice."""
         ...
