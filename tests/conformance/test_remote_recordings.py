@@ -17,6 +17,7 @@ from attestation_protocol.encoding import b64url_decode
 from attestation_protocol.stubs.attestation_pb2 import AttestationRequest, ChallengeRequest, SetPolicyRequest
 from attestation_protocol.stubs.reference_pb2 import ReferenceValueQueryRequest, ReferenceValueRegisterRequest
 
+from tests.conformance import wire_table
 from tests.conformance.grpc_tap import Tap, Tapped
 from tests.conformance.kbs_replay import Replay
 from tests.conformance.recordings import Headers, Request, Response, Step, http_recording, rpc_recording
@@ -111,6 +112,8 @@ def test_the_broker_answers_as_recorded(run: Run) -> None:
     assert ["; ".join(differences(*pair, CASE)) for pair in pairs] == [""] * len(pairs)
     assert (fresh.status, sorted(fresh.headers.names)) == (recorded.status, sorted(recorded.headers.names))
     assert form(fresh) == form(recorded)
+    for number, step in enumerate(CASE.steps):
+        wire_table.add("remote/kbs-with-remote-as", number, "our server", str(step))
 
 
 def test_the_broker_asks_what_stock_brokers_ask(run: Run) -> None:
@@ -124,6 +127,8 @@ def test_the_broker_asks_what_stock_brokers_ask(run: Run) -> None:
         expected, found = kind.FromString(recorded.request), kind.FromString(sent.request)
         assert stable(found) == stable(expected)
         assert found.policy_ids == ["default"]
+    for number, call in enumerate(TO_AS):
+        wire_table.add("remote/kbs-to-as", number, "our client", call.method)
 
 
 def test_evidence_and_runtime_data_are_sent_as_stock_brokers_write_them(run: Run) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from attestation_protocol.errors import code_of
 
+from tests.conformance import wire_table
 from tests.conformance.grpc_replay import Answer, Client
 from tests.conformance.recordings import rpc_recording
 from tests.conformance.test_as_recordings import is_with_code
@@ -53,6 +54,9 @@ def replayed(calls: list[Call], folder: Path) -> list[Answer]:
 def test_rvps_answers_as_recorded(number: int, outcomes: list[Answer]) -> None:
     recorded, fresh = RECORDED[number], outcomes[number]
     assert (fresh.code, fresh.response) == (recorded.code, recorded.response)
+    differs, row = DIVERGENCES.get(number, ("", ""))
+    what = f"{recorded.method} {recorded.note}"
+    wire_table.add("as/rvps-grpc", number, "our server", what, difference=differs, allowed_by=row)
     if number in DIVERGENCES:
         assert fresh.message == DIVERGENCES[number][0]
     else:
@@ -68,6 +72,8 @@ def test_a_stock_attestation_service_is_served(tmp_path: Path) -> None:
     assert [(answer.code, answer.response) for answer in fresh] == [
         (call.code, call.response) for call in FROM_A_STOCK_AS
     ]
+    for number, call in enumerate(FROM_A_STOCK_AS):
+        wire_table.add("remote/as-to-rvps", number, "our server", call.method)
 
 
 def test_every_divergence_has_its_row(request: pytest.FixtureRequest) -> None:

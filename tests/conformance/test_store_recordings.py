@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conformance import wire_table
 from tests.conformance.recordings import WIRE
 from tests.unit.key_broker_service.inprocess import Guest, running
 
@@ -88,3 +89,4 @@ async def test_reading_changes_nothing_and_writing_adds_to_what_is_there(
     }
     for name, data in before.items():
         assert after[name] == data or after[name].startswith(data[:-1] + ours[name])
+    wire_table.add("stores/localjson", 0, "our store", "a stock broker's files: read, kept and added to")
