@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.conformance import wire_table
+from tests.conformance.kbs_replay import Replay
 from tests.conformance.recordings import Headers, Response, Step, http_recording
-from tests.conformance.test_kbs_recordings import differences
+from tests.conformance.test_as_recordings import make_signer
+from tests.conformance.test_kbs_recordings import differences, shape, token_parts
+from tests.integration.processes import Program, Tcp, free_port
 from tests.unit.key_broker_service.inprocess import ALLOW_EVERYTHING, SECRET, Broker, running
 from tests.unit.key_broker_service.test_admin import authenticated
 
@@ -23,6 +26,19 @@ if TYPE_CHECKING:
 
 ISSUE: Final = http_recording("passport/issue")
 SPEND: Final = http_recording("passport/spend")
+ISSUER: Final = """
+[http_server]
+sockets = ["127.0.0.1:{port}"]
+insecure_http = true
+[admin]
+authorization_mode = "DenyAll"
+[attestation_service]
+type = "coco_as_builtin"
+[attestation_service.attestation_token_broker.signer]
+key_path = "{key}"
+cert_path = "{chain}"
+"""
+"""The issuing broker of the recording: no plugin, and tokens under a chain."""
 WHEN: Final = datetime(2026, 11, 22, 11, 12, 40, tzinfo=UTC)
 
 
@@ -72,7 +88,21 @@ async def test_the_recorded_token_is_nothing_without_its_authority(tmp_path: Pat
         assert (answer.status, answer.body.endswith(b'[TOKEN-KEY]"}')) == (401, True)
 
 
-async def test_the_issuing_broker_has_no_resources() -> None:
-    async with running(plugins=[]) as broker:
-        step = ISSUE.steps[-1]
-        assert list(differences(step.response, await ask(broker, step), ISSUE)) == []
+def test_a_token_is_issued_under_a_chain_as_recorded(tmp_path: Path) -> None:
+    key, chain, config, port = tmp_path / "token.key", tmp_path / "chain.pem", tmp_path / "kbs.toml", free_port()
+    make_signer(key, chain)
+    config.write_text(ISSUER.format(port=port, key=key, chain=chain))
+    with Program("kbs", "--config-file", config, ready=Tcp(port)):
+        replay = Replay(port)
+        answers = [replay.ask(step) for step in ISSUE.steps]
+    recorded, fresh = (token_parts(response.json["token"]) for response in (ISSUE.steps[1].response, answers[1]))
+    assert len(fresh[0]["jwk"]["x5c"]) == 2
+    for parts in (recorded, fresh):  # the chains have keys and names of their own
+        parts[0]["jwk"]["x5c"] = []
+    assert shape(fresh) == shape(recorded)
+    del answers[1]
+    steps = [step for step in ISSUE.steps if step is not ISSUE.steps[1]]
+    found = [list(differences(step.response, answer, ISSUE)) for step, answer in zip(steps, answers, strict=True)]
+    assert found == [[], []]
+    for number, step in enumerate(ISSUE.steps):
+        wire_table.add("passport/issue", number, "our server", str(step))
