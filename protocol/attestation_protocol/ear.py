@@ -172,9 +172,9 @@ def submodule_names(classes: list[str]) -> list[str]:
 
 
 def _sorted(value: Any) -> Any:  # noqa: ANN401  # JSON in, JSON out
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict | Mapping):
+    if value is None or isinstance(value, (str, int, float)):
+        return value  # first: asking whether a number is a Mapping costs as much as all the rest
+    if isinstance(value, Mapping):
         return {name: _sorted(value[name]) for name in sorted(value)}
     if isinstance(value, (list, tuple)):
         return [_sorted(item) for item in value]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
@@ -73,6 +75,15 @@ def duration(seconds: float) -> str:
     if seconds >= 1:
         return f"{seconds:.2f} s"
     return f"{seconds * 1e3:.2f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} us"
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time (user and system) that a process and those that it started have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user_system_and_of_ended_children = fields[11:15]
+    started = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
+    own = sum(map(int, user_system_and_of_ended_children)) / os.sysconf("SC_CLK_TCK")
+    return own + sum(processor_seconds(int(child)) for child in started)
 
 
 def alternate(*calls: Callable[[], object], seconds: float) -> list[Figures]:
