@@ -9,9 +9,10 @@ compactly, as `alg`, `enc`, then the rest. So the header is written in exactly t
     ECDH-ES+A256KW    ephemeral ECDH on P-256, P-384 or P-521; Concat KDF with SHA-256, AlgorithmID the name of the
                       algorithm, empty PartyUInfo and PartyVInfo, 256 bits (RFC 7518 section 4.6.2); the key is
                       wrapped with AES (RFC 3394)
+    ML-KEM-768+A192KW see `akp`
 
-The additional authenticated data are the ASCII bytes of the encoded header. RSA1_5 is refused: its
-padding is an oracle.
+The additional authenticated data are the ASCII bytes of the encoded header. RSA1_5 is never opened: its padding makes
+an oracle of whoever does. It is encrypted with when the caller insists, for older guests that know nothing else.
 """
 
 from __future__ import annotations
@@ -21,14 +22,24 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
+from attestation_protocol import akp
 from attestation_protocol.encoding import b64url_decode, b64url_encode, compact_json, parse_json
 from attestation_protocol.errors import EncodingError, JweError
-from attestation_protocol.jwk import ECDH_ES_A256KW, RSA_OAEP_256, EcTeeKey, RsaTeeKey, TeePublicKey
+from attestation_protocol.jwk import (
+    ECDH_ES_A256KW,
+    ML_KEM_768_A192KW,
+    RSA1_5,
+    RSA_OAEP_256,
+    AkpTeeKey,
+    EcTeeKey,
+    RsaTeeKey,
+    TeePublicKey,
+)
 from attestation_protocol.tee_key import COORDINATE_SIZE, CURVE_NAMES, CURVES, TeeKeyPair
 
 ENC: Final = "A256GCM"
@@ -44,18 +55,22 @@ _OTHER_INFO: Final = (
     len(ECDH_ES_A256KW).to_bytes(4, "big") + ECDH_ES_A256KW.encode() + bytes(8) + (8 * _KEY_SIZE).to_bytes(4, "big")
 )
 _OAEP: Final = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+_PKCS1: Final = padding.PKCS1v15()
 _MEMBERS: Final = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
 
 
-def encrypt(plaintext: bytes, key: TeePublicKey) -> bytes:
-    """Encrypt to a guest's key. Raises JweError (JWE-KEY) for a key of a kind, curve, size or value that is refused."""
+def encrypt(plaintext: bytes, key: TeePublicKey, *, insecure_rsa1_5: bool = False) -> bytes:
+    """Encrypt to a guest's key. `insecure_rsa1_5` takes keys whose `alg` is RSA1_5 as well.
+
+    Raises JweError: JWE-KEY for a key of a kind, curve, size or value that is refused, JWE-UNAVAILABLE.
+    """
     cek = os.urandom(_KEY_SIZE)
     if isinstance(key, EcTeeKey):
         header, encrypted_key = _wrap_ec(cek, key)
     elif isinstance(key, RsaTeeKey):
-        header, encrypted_key = _wrap_rsa(cek, key)
+        header, encrypted_key = _wrap_rsa(cek, key, insecure_rsa1_5=insecure_rsa1_5)
     else:
-        raise _refused(f"`{key.alg:.40}`")
+        header, encrypted_key = _wrap_akp(cek, key)
     protected = b64url_encode(compact_json(header))
     iv = os.urandom(_IV_SIZE)
     sealed = AESGCM(cek).encrypt(iv, plaintext, protected.encode())
@@ -100,7 +115,7 @@ def _refused(what: str) -> JweError:
     return JweError(
         f"nothing is encrypted to a TEE key of {what}",
         code="JWE-KEY",
-        advice="use RSA-OAEP-256 with 2048 to 4096 bits, or ECDH-ES+A256KW on P-256, P-384 or P-521",
+        advice="use RSA-OAEP-256 with 2048 to 4096 bits, ECDH-ES+A256KW on P-256, P-384 or P-521, or ML-KEM-768+A192KW",
     )
 
 
@@ -117,8 +132,20 @@ def _wrap_ec(cek: bytes, key: EcTeeKey) -> tuple[dict[str, Any], bytes]:
     return {"alg": ECDH_ES_A256KW, "enc": ENC, "epk": epk}, aes_key_wrap(kek, cek)
 
 
-def _wrap_rsa(cek: bytes, key: RsaTeeKey) -> tuple[dict[str, Any], bytes]:
-    if key.alg != RSA_OAEP_256:
+def _wrap_akp(cek: bytes, key: AkpTeeKey) -> tuple[dict[str, Any], bytes]:
+    if key.alg != ML_KEM_768_A192KW:
+        raise _refused(f"`{key.alg:.40}`")
+    try:
+        public = akp.public_key(key.pub)
+    except ValueError:
+        raise _refused(f"{ML_KEM_768_A192KW} that is not {akp.PUBLIC_KEY_SIZE} bytes of a key") from None
+    ciphertext, encrypted_key = akp.wrap(cek, public)
+    return {"alg": ML_KEM_768_A192KW, "enc": ENC, "ek": b64url_encode(ciphertext)}, encrypted_key
+
+
+def _wrap_rsa(cek: bytes, key: RsaTeeKey, *, insecure_rsa1_5: bool) -> tuple[dict[str, Any], bytes]:
+    scheme = _OAEP if key.alg == RSA_OAEP_256 else _PKCS1 if insecure_rsa1_5 and key.alg == RSA1_5 else None
+    if scheme is None:
         raise _refused(f"`{key.alg:.40}`")
     try:
         n, e = (int.from_bytes(b64url_decode(text), "big") for text in (key.n, key.e))
@@ -127,10 +154,10 @@ def _wrap_rsa(cek: bytes, key: RsaTeeKey) -> tuple[dict[str, Any], bytes]:
     if n.bit_length() not in _RSA_BITS or e.bit_length() > _MAX_EXPONENT_BITS:
         raise _refused(f"RSA with {n.bit_length()} bits")
     try:
-        encrypted_key = rsa.RSAPublicNumbers(e, n).public_key().encrypt(cek, _OAEP)
+        encrypted_key = rsa.RSAPublicNumbers(e, n).public_key().encrypt(cek, scheme)
     except ValueError:
         raise _refused("RSA with numbers that are no key") from None
-    return {"alg": RSA_OAEP_256, "enc": ENC}, encrypted_key
+    return {"alg": key.alg, "enc": ENC}, encrypted_key
 
 
 def _ec_public(crv: str, x: str, y: str) -> ec.EllipticCurvePublicKey:
@@ -178,6 +205,8 @@ def _unwrap(header: dict[str, Any], encrypted_key: bytes, key: TeeKeyPair) -> by
             return aes_key_unwrap(derive_kek(private.exchange(ec.ECDH(), public)), encrypted_key)
         except (JweError, InvalidUnwrap, ValueError):
             return None
+    if isinstance(private, mlkem.MLKEM768PrivateKey) and algorithm == ML_KEM_768_A192KW:
+        return akp.unwrap(encrypted_key, header.get("ek"), private)
     raise JweError(
         f"a JWE of `{algorithm!s:.40}` is not for a {type(key.public_key).__name__}",
         code="JWE-ALGORITHM",

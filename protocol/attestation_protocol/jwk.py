@@ -17,6 +17,8 @@ from attestation_protocol.errors import MessageError
 
 ECDH_ES_A256KW: Final = "ECDH-ES+A256KW"
 RSA_OAEP_256: Final = "RSA-OAEP-256"
+RSA1_5: Final = "RSA1_5"
+ML_KEM_768_A192KW: Final = "ML-KEM-768+A192KW"
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ class _Parts:
             await self._tokens(own_keys),
             policy,
             insecure_sample_evidence=switches.sample_evidence_allowed(self.config, os.environ),
+            insecure_rsa1_5=self.config.insecure_rsa1_5,
         )
         plugins = await open_plugins(
             self.config.plugins,

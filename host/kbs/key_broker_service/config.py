@@ -117,6 +117,8 @@ class KbsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the `sample` extractor may be used by callers that nobody authenticated, from beyond loopback."""
     insecure_metrics_resource_names: bool = False
     """Whether `/metrics` shows the names of resources to everyone, not to loopback alone."""
+    insecure_rsa1_5: bool = False
+    """Whether secrets are encrypted with RSA1_5 for a guest whose key names it."""
 
 
 def load(path: str | os.PathLike[str], *, strict: bool = False) -> KbsConfig:

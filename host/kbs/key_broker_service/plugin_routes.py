@@ -71,6 +71,7 @@ class Gates:
     tokens: Tokens
     policy: ResourcePolicy
     insecure_sample_evidence: bool = False
+    insecure_rsa1_5: bool = False
 
 
 class PluginRoutes:
@@ -133,7 +134,7 @@ class PluginRoutes:
             return Response(200, body, PLAIN)
         key = token.tee_key
         try:
-            return Response(200, jwe.encrypt(body, key), JSON)
+            return Response(200, jwe.encrypt(body, key, insecure_rsa1_5=self._gates.insecure_rsa1_5), JSON)
         except JweError as error:
             raise JweRefusedError(code=error.code, advice=error.advice, why=error.message) from error
 

@@ -47,6 +47,10 @@ def in_force(config: KbsConfig, environment: Mapping[str, str]) -> dict[str, str
             config.insecure_metrics_resource_names,
             "/metrics shows the names of resources to everyone",
         ),
+        "insecure_rsa1_5": (
+            config.insecure_rsa1_5,
+            "secrets are encrypted with RSA1_5 for guests that ask for it, whose way of opening it can give them away",
+        ),
         "attestation_token.insecure_header_jwk": (
             config.attestation_token.insecure_header_jwk,
             "every token is trusted that its own key has signed",
