@@ -43,7 +43,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     async with contextlib.AsyncExitStack() as running:
         the_agent = await agent.Agent.assemble(agent_config, agent_program.given_init_data(arguments))
         running.push_async_callback(the_agent.close)
-        await agent_program.listen(running, agent_address, [the_agent.service])
+        await agent_program.listen(running, agent_address, the_agent.services_at(agent_address))
         the_hub = await hub.Hub.assemble(hub_config, the_agent.kbs_tokens)
         running.push_async_callback(the_hub.close)
         server = await hub_program.listen(running, hub_address, the_hub.services, broker=hub_config.kbc.url)

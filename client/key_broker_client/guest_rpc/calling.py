@@ -1,4 +1,4 @@
-"""Calls to a program of the guest, for the tools: `unix://…` and the like over ttRPC, `http://…` and `ip:port` over gRPC.
+"""Calls to a program of the guest, for the tools: over ttRPC to `unix://…`, over gRPC to `http://…` and `ip:port`.
 
 One call is sent once: some of them change the machine.
 """

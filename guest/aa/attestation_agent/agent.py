@@ -2,65 +2,73 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from attestack_common.logs import get_logger
 from key_broker_client import kernel_command_line
-from tee_attesters import InitDataMismatchError, detect, installed_attesters, this_machine
+from key_broker_client.guest_rpc import GrpcAddress
+from tee_attesters import detect, installed_attesters, this_machine
 
 from attestation_agent import config as configuration
-from attestation_agent.errors import InitDataRefusedError
 from attestation_agent.evidence import AgentEvidence
-from attestation_agent.service import agent_service
-from attestation_agent.tokens import KbsTokens, Tokens
+from attestation_agent.service import agent_service, grpc_agent_service
+from attestation_agent.tokens import CocoAsTokens, KbsTokens, Tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tee_attesters import Detected
+    from key_broker_client.guest_rpc import ServingAddress
     from ttrpc_asyncio import Service
 
     from attestation_agent.config import AgentConfig
     from attestation_agent.init_data import GivenInitData
 
 DEFAULT_SOCKET: Final = "unix:///run/confidential-containers/attestation-agent/attestation-agent.sock"
-BIND_SECONDS: Final = 45.0
-"""Seconds that the platform may take to check init-data."""
+DEFAULT_GRPC_ADDRESS: Final = "127.0.0.1:50002"
 
 _log = get_logger("aa")
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A running agent without its socket: the service to offer, and the tokens for callers in the same process."""
+    """A running agent without its socket: the services to offer, and the tokens for callers in the same process."""
 
     service: Service
+    """As it is offered over ttRPC."""
+    grpc_service: Service
     kbs_tokens: KbsTokens | None
+    coco_as_tokens: CocoAsTokens | None
 
     @classmethod
     async def assemble(cls, config: AgentConfig, init_data: GivenInitData | None = None) -> Self:
-        """Detect, bind, and make ready. Raises NoAttesterError or InitDataRefusedError."""
+        """Detect, bind, and make ready. Raises AttesterError or InitDataRefusedError."""
         detected = detect(this_machine(), installed_attesters())
         if detected.tee.is_sample:
             _log.warning(
                 "no TEE was found: evidence is sample evidence, which proves nothing and is refused by default"
             )
-        if init_data is not None:
-            await _bind(detected, init_data)
         evidence = AgentEvidence(detected)
-        kbs = config.token_configs.kbs
+        if init_data is not None and not await evidence.bind_init_data(init_data.digest):
+            _log.info("the platform has no field for init-data: its digest is not in the evidence", tee=detected.tee)
+        kbs, coco_as = config.token_configs.kbs, config.token_configs.coco_as
         text = init_data.text if init_data is not None else None
-        tokens = None if kbs is None else KbsTokens(kbs, evidence, init_data=text)
+        of_kbs = None if kbs is None else KbsTokens(kbs, evidence, init_data=text)
+        of_coco_as = None if coco_as is None else CocoAsTokens(coco_as, evidence)
+        tokens = Tokens(of_kbs, of_coco_as)
         _log.info("attesters are ready", tee=detected.tee, devices=",".join(detected.devices) or "none")
-        return cls(agent_service(evidence, Tokens(tokens)), tokens)
+        return cls(agent_service(evidence, tokens), grpc_agent_service(evidence, tokens), of_kbs, of_coco_as)
+
+    def services_at(self, address: ServingAddress) -> tuple[Service, ...]:
+        """Return what is to be offered at an address, as its protocol has it."""
+        return (self.grpc_service if isinstance(address, GrpcAddress) else self.service,)
 
     async def close(self) -> None:
         """End what is under way, and close the connections to the broker."""
-        if self.kbs_tokens is not None:
-            await self.kbs_tokens.close()
+        for tokens in (self.kbs_tokens, self.coco_as_tokens):
+            if tokens is not None:
+                await tokens.close()
 
 
 def load_config(path: Path | None, *, strict: bool = False) -> AgentConfig:
@@ -68,22 +76,3 @@ def load_config(path: Path | None, *, strict: bool = False) -> AgentConfig:
     if path is not None:
         return configuration.load(path, strict=strict)
     return configuration.without_file(os.environ, kernel_command_line())
-
-
-async def _bind(detected: Detected, init_data: GivenInitData) -> None:
-    try:
-        async with asyncio.timeout(BIND_SECONDS):
-            bound = await detected.primary.bind_init_data(init_data.digest)
-    except InitDataMismatchError as error:
-        raise InitDataRefusedError(
-            f"the init-data is not what this machine was launched with: {error.message}",
-            code="AGENT-INIT-DATA-MISMATCH",
-            advice="start the machine with this document, or the agent with the machine's",
-        ) from None
-    except TimeoutError:
-        raise InitDataRefusedError(
-            f"{detected.tee} did not check the init-data within {BIND_SECONDS:g} s",
-            advice="see the kernel's log for the driver of the platform",
-        ) from None
-    if not bound:
-        _log.info("the platform has no field for init-data: its digest is not bound to the evidence", tee=detected.tee)

@@ -33,10 +33,10 @@ class KbsTokenConfig(msgspec.Struct, frozen=True):
 
 
 class CocoAsTokenConfig(msgspec.Struct, frozen=True):
-    """`[token_configs.coco_as]`: an attestation service. Read, and refused when a token of it is asked for."""
+    """`[token_configs.coco_as]`: an attestation service that tokens of type `coco_as` come from."""
 
     url: str
-    """Its address."""
+    """The address of its REST server, for example `http://as.example:50005`."""
 
 
 class TokenConfigs(msgspec.Struct, frozen=True):

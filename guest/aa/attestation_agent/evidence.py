@@ -1,4 +1,4 @@
-"""The detected attesters as the client's provider of evidence, each collection bounded in time."""
+"""The detected attesters as the client's provider of evidence, each use of them bounded in time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from attestation_protocol.encoding import compact_json
-from tee_attesters import EvidenceUnavailableError
+from tee_attesters import EvidenceUnavailableError, InitDataMismatchError
+
+from attestation_agent.errors import InitDataRefusedError
 
 if TYPE_CHECKING:
     from attestation_protocol.tee import Tee
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 EVIDENCE_SECONDS: Final = 45.0
 """Seconds that one attester may take. Callers give up after 50."""
+BIND_SECONDS: Final = 45.0
+"""Seconds that the platform may take to check init-data."""
 
 
 class AgentEvidence:
@@ -43,6 +47,24 @@ class AgentEvidence:
             return ""
         collected = await asyncio.gather(*(self._collect(tee, a, report_data) for tee, a in devices.items()))
         return compact_json(dict(zip(devices, collected, strict=True))).decode()
+
+    async def bind_init_data(self, digest: bytes) -> bool:
+        """Bind a digest to the primary attester; False where it has no field for one. Raises InitDataRefusedError."""
+        tee = self._detected.tee
+        try:
+            async with asyncio.timeout(BIND_SECONDS):
+                return await self._detected.primary.bind_init_data(digest)
+        except InitDataMismatchError as error:
+            raise InitDataRefusedError(
+                f"the init-data is not what this machine was launched with: {error.message}",
+                code="AGENT-INIT-DATA-MISMATCH",
+                advice="start the machine with this document, or the agent with the machine's",
+            ) from None
+        except TimeoutError:
+            raise InitDataRefusedError(
+                f"{tee} did not check the init-data within {BIND_SECONDS:g} s",
+                advice="see the kernel's log for the driver of the platform",
+            ) from None
 
     async def _collect(self, tee: Tee, attester: Attester, report_data: bytes) -> Any:  # noqa: ANN401  # as above
         try:

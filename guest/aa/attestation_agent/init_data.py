@@ -45,6 +45,11 @@ def from_digest(text: str) -> GivenInitData:
         digest = b64std_decode(text)
     except EncodingError as error:
         raise InitDataRefusedError(f"the init-data digest is {error.message}") from None
+    return GivenInitData(checked_digest(digest))
+
+
+def checked_digest(digest: bytes) -> bytes:
+    """Return a digest that one of the algorithms can have made. Raises InitDataRefusedError."""
     if len(digest) not in _DIGEST_SIZES:
         raise InitDataRefusedError(f"an init-data digest has 32, 48 or 64 bytes, not {len(digest)}")
-    return GivenInitData(digest)
+    return digest

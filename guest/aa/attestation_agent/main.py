@@ -1,4 +1,7 @@
-"""The program `attestation-agent` (also `ttrpc-aa`)."""
+"""The programs `attestation-agent` (also `ttrpc-aa`) and `grpc-aa`: one agent, two default addresses.
+
+The form of the address picks the transport in all of them.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +14,28 @@ from typing import TYPE_CHECKING, Final
 from attestack_common import logs, process
 from attestack_common.errors import UsageError
 from attestack_common.version import ShowVersion
-from attestation_protocol.errors import wire_text_of
-from ttrpc_asyncio import Address, Server
+from key_broker_client import guest_rpc
+from key_broker_client.guest_rpc import serving_address
 
-from attestation_agent.agent import DEFAULT_SOCKET, Agent, load_config
+from attestation_agent.agent import DEFAULT_GRPC_ADDRESS, DEFAULT_SOCKET, Agent, load_config
 from attestation_agent.init_data import from_digest, from_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from key_broker_client.guest_rpc import Running, ServingAddress
     from ttrpc_asyncio import Service
 
     from attestation_agent.init_data import GivenInitData
 
 DESCRIPTION: Final = "Collects the evidence of this confidential machine, and gets attestation tokens with it."
-DRAIN_SECONDS: Final = 4.0
-"""Seconds that calls in flight have to end when the agent is stopped; the process has ten for all of it."""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(program: str = "attestation-agent", address: str = DEFAULT_SOCKET) -> argparse.ArgumentParser:
     """Make the parser of the command line; the names of the flags are the stock agent's."""
-    result = argparse.ArgumentParser("attestation-agent", description=DESCRIPTION, allow_abbrev=False)
+    result = argparse.ArgumentParser(program, description=DESCRIPTION, allow_abbrev=False)
     result.add_argument(
-        "-a", "--attestation_sock", default=DEFAULT_SOCKET, metavar="ADDRESS", help="listen here (default: %(default)s)"
+        "-a", "--attestation_sock", default=address, metavar="ADDRESS", help="listen here (default: %(default)s)"
     )
     result.add_argument("-c", "--config-file", type=Path, metavar="FILE", help="configuration: .toml, .yaml or .json")
     result.add_argument("-i", "--initdata-digest", metavar="BASE64", help="digest of the init-data")
@@ -50,18 +52,19 @@ def given_init_data(arguments: argparse.Namespace) -> GivenInitData | None:
     return None if arguments.initdata_digest is None else from_digest(arguments.initdata_digest)
 
 
-def listening_address(text: str) -> Address:
-    """Read the address of a unix socket. Raises UsageError for another kind, AddressError for a malformed one.
+def listening_address(text: str) -> ServingAddress:
+    """Read where to listen. Raises UsageError for an address that others can reach, AddressError for a malformed one.
 
     Tokens and their private keys are handed out there: no socket that others can reach over a network will do.
     """
-    if not text.startswith("unix://"):
+    address = serving_address(text)
+    if address is None:
         raise UsageError(
-            f"{text!r:.80} is not the address of a unix socket",
+            f"{text!r:.80} is neither the address of a unix socket nor one of this machine alone",
             code="AGENT-SOCKET",
-            advice="write unix:///path or unix://@name; gRPC is not offered here",
+            advice="write unix:///path or unix://@name for ttRPC, 127.0.0.1:50002 for gRPC",
         )
-    return Address.parse(text)
+    return address
 
 
 async def serve(arguments: argparse.Namespace) -> None:
@@ -73,24 +76,28 @@ async def serve(arguments: argparse.Namespace) -> None:
     agent = await Agent.assemble(config, given_init_data(arguments))
     async with contextlib.AsyncExitStack() as running:
         running.push_async_callback(agent.close)
-        server = await listen(running, address, [agent.service])
+        server = await listen(running, address, agent.services_at(address))
         await server.serve_forever()
 
 
-async def listen(running: contextlib.AsyncExitStack, address: Address, services: Sequence[Service]) -> Server:
-    """Serve on a unix socket until `running` ends. Raises ConfigError for its directory, AddressError."""
-    if address.is_file:
-        process.ensure_runtime_dir(Path(address.host).parent)
-    server = Server(services, error_text=wire_text_of, drain_seconds=DRAIN_SECONDS)
-    await running.enter_async_context(server)
-    await server.start(address)
+async def listen(running: contextlib.AsyncExitStack, address: ServingAddress, services: Sequence[Service]) -> Running:
+    """Serve until `running` ends. Raises ConfigError, AddressError."""
+    server = await guest_rpc.serve(running, address, services)
     logs.get_logger("aa").info("listening", address=str(address))
     return server
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program."""
-    arguments = parser().parse_args(argv)
+    """Run `attestation-agent`."""
+    return _run(parser().parse_args(argv))
+
+
+def main_grpc(argv: Sequence[str] | None = None) -> int:
+    """Run `grpc-aa`."""
+    return _run(parser("grpc-aa", DEFAULT_GRPC_ADDRESS).parse_args(argv))
+
+
+def _run(arguments: argparse.Namespace) -> int:
     process.harden()
     return process.run(lambda: serve(arguments))
 

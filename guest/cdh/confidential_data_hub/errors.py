@@ -2,6 +2,7 @@
 
 HubError                         base
 ├── AgentUnavailableError        the Attestation Agent does not answer, or gives no token
+├── OfflineResourceError         a resource that no file has, or a file of resources that cannot be used
 └── CredentialError              a file that the configuration wants cannot be fetched or written
 """
 
@@ -20,6 +21,12 @@ class AgentUnavailableError(HubError):
     """The Attestation Agent does not answer, or gives no token."""
 
     default_code = "HUB-AGENT"
+
+
+class OfflineResourceError(HubError):
+    """A resource that no file has, or a file of resources that cannot be used."""
+
+    default_code = "HUB-OFFLINE"
 
 
 class CredentialError(HubError):

@@ -10,17 +10,20 @@ from attestack_common.logs import get_logger
 from key_broker_client import kernel_command_line
 
 from confidential_data_hub import config as configuration
+from confidential_data_hub.config import DEFAULT_SOCKET, OFFLINE_FS_KBC
 from confidential_data_hub.credentials import provision
 from confidential_data_hub.kbc.cc import AgentTokens, cc_kbc
+from confidential_data_hub.kbc.offline_fs import offline_fs_kbc
 from confidential_data_hub.service import resource_service
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from key_broker_client import TokenClient, TokenProvider
+    from key_broker_client import TokenProvider
     from ttrpc_asyncio import Service
 
     from confidential_data_hub.config import HubConfig
+    from confidential_data_hub.kbc import OwnedKeyBrokerClient
 
 _log = get_logger("cdh")
 
@@ -30,17 +33,21 @@ class Hub:
     """A running hub without its socket: the services to offer."""
 
     services: tuple[Service, ...]
-    broker: TokenClient
+    broker: OwnedKeyBrokerClient
     agent: AgentTokens | None
-    """The connection to the agent; None where tokens come from the same process."""
+    """The connection to the agent; None where tokens come from the same process, or none are needed."""
 
     @classmethod
     async def assemble(cls, config: HubConfig, tokens: TokenProvider | None = None) -> Self:
         """Make ready; tokens come from the agent's socket unless they are given. Raises AttestackError."""
         agent = None
-        if tokens is None:
-            tokens = agent = AgentTokens(config.aa.aa_socket)
-        broker = cc_kbc(config.kbc, tokens)
+        broker: OwnedKeyBrokerClient
+        if config.kbc.name == OFFLINE_FS_KBC:
+            broker = offline_fs_kbc()
+        else:
+            if tokens is None:
+                tokens = agent = AgentTokens(config.aa.aa_socket)
+            broker = cc_kbc(config.kbc, tokens)
         hub = cls((resource_service(broker),), broker, agent)
         if config.image:
             _log.warning("the table [image] is not used: this version pulls no images")
@@ -60,8 +67,9 @@ class Hub:
             await self.agent.close()
 
 
-def load_config(path: Path | None, *, strict: bool = False) -> HubConfig:
+def load_config(path: Path | None, *, strict: bool = False, default_socket: str = DEFAULT_SOCKET) -> HubConfig:
     """Read the file, or without one what environment and kernel command line say. Raises ConfigError."""
+    kernel = kernel_command_line()
     if path is not None:
-        return configuration.load(path, os.environ, kernel_command_line(), strict=strict)
-    return configuration.without_file(os.environ, kernel_command_line())
+        return configuration.load(path, os.environ, kernel, strict=strict, default_socket=default_socket)
+    return configuration.without_file(os.environ, kernel, default_socket=default_socket)

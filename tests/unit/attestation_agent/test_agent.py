@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attestack_common.errors import UsageError
 from attestation_agent import agent as module
+from attestation_agent import evidence as evidence_module
 from attestation_agent import tokens
 from attestation_agent.agent import Agent
 from attestation_agent.config import AgentConfig, KbsTokenConfig, TokenConfigs
@@ -80,7 +81,7 @@ async def test_a47_init_data_of_another_launch_ends_the_start(monkeypatch: pytes
 
 async def test_a_platform_that_does_not_check_in_time_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, Platform(b"a" * 48, seconds=60))
-    monkeypatch.setattr(module, "BIND_SECONDS", 0.02)
+    monkeypatch.setattr(evidence_module, "BIND_SECONDS", 0.02)
     with pytest.raises(InitDataRefusedError) as caught:
         await Agent.assemble(AgentConfig(), GivenInitData(b"a" * 48))
     assert caught.value.code == "AGENT-INIT-DATA"
@@ -174,6 +175,7 @@ def test_the_flags_are_the_stock_agents() -> None:
     arguments = parser().parse_args(["--attestation_sock", "unix:///a", "--config-file", "c", "--initdata-toml", "t"])
     assert (arguments.attestation_sock, str(arguments.config_file)) == ("unix:///a", "c")
     assert str(listening_address("unix://@aa")) == "unix://@aa"
+    assert str(listening_address("127.0.0.1:50002")) == "127.0.0.1:50002"
     with pytest.raises(UsageError) as caught:
-        listening_address("127.0.0.1:50002")
+        listening_address("10.0.0.1:50002")
     assert "unix:///path" in caught.value.advice

@@ -52,7 +52,8 @@ async def test_it_serves_until_it_is_ended_and_leaves_nothing_behind(tmp_path: P
 @pytest.mark.parametrize(
     ("flags", "error", "code"),
     [
-        (["-a", "127.0.0.1:50002"], UsageError, "AGENT-SOCKET"),
+        (["-a", "0.0.0.0:50002"], UsageError, "AGENT-SOCKET"),
+        (["-a", "localhost:50002"], UsageError, "AGENT-SOCKET"),
         (["-a", "tcp://0.0.0.0:50002"], UsageError, "AGENT-SOCKET"),
         (["-a", "vsock://-1:1"], UsageError, "AGENT-SOCKET"),
         (["-a", "unix:x"], UsageError, "AGENT-SOCKET"),

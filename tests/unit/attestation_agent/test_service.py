@@ -7,17 +7,20 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import grpc  # type: ignore[import-untyped]
+import grpc.aio  # type: ignore[import-untyped]
 import pytest
 from attestation_agent.config import KbsTokenConfig
 from attestation_agent.evidence import AgentEvidence
 from attestation_agent.main import listen
-from attestation_agent.service import agent_service
+from attestation_agent.service import agent_service, grpc_agent_service
 from attestation_agent.tokens import KbsTokens, Tokens
 from attestation_protocol.stubs import attestation_agent_pb2 as pb
 from attestation_protocol.tee import Tee
 from key_broker_client import AttestationToken
+from key_broker_client.guest_rpc import GrpcAddress
 from key_broker_client.tokens import REFUSED_TOKEN
-from tee_attesters import Detected, EvidenceUnavailableError
+from tee_attesters import Detected, EvidenceUnavailableError, InitDataMismatchError
 from tee_attesters.sample import SampleAttester
 from ttrpc_asyncio import Address, Client, Code, StatusError
 
@@ -141,3 +144,66 @@ async def test_a24_calls_of_any_bytes_are_answered(tmp_path: Path) -> None:
             )
             assert {type(result) for result in results} <= {bytes, StatusError}
         assert await call(client, "GetTeeType") == b"\n\x06sample"
+
+
+@contextlib.asynccontextmanager
+async def grpc_agent(primary: Any = None) -> AsyncIterator[Any]:
+    """A running agent on gRPC, and a channel to it."""
+    evidence = AgentEvidence(Detected(Tee.SAMPLE, primary or SampleAttester("1"), {Tee.SAMPLE_DEVICE: Broken()}))
+    services = [grpc_agent_service(evidence, Tokens(None))]
+    async with contextlib.AsyncExitStack() as running:
+        server: Any = await listen(running, GrpcAddress("127.0.0.1:0"), services)
+        yield await running.enter_async_context(grpc.aio.insecure_channel(server.address))
+
+
+async def ask(channel: Any, method: str, request: bytes = b"") -> tuple[str, Any]:
+    try:
+        return "OK", await channel.unary_unary(f"/{SERVICE}/{method}")(request, timeout=10)
+    except grpc.aio.AioRpcError as error:
+        return error.code().name, error.details()
+
+
+async def test_all_seven_rpcs_over_grpc() -> None:
+    async with grpc_agent() as channel:
+        assert await ask(channel, "GetTeeType") == ("OK", b"\n\x06sample")
+        assert await ask(channel, "GetAdditionalTees") == ("OK", b"\n\x0csampledevice")
+        evidence = b'{"svn":"1","report_data":"eA=="}'
+        assert await ask(channel, "GetEvidence", b"\n\x01x") == ("OK", b"\n" + bytes([len(evidence)]) + evidence)
+        assert await ask(channel, "ExtendRuntimeMeasurement", b"\n\x01a") == ("OK", b"\x08\x02")
+        assert await ask(channel, "BindInitData", b"\n\x20" + bytes(32)) == ("OK", b"")
+        for method, text, code in [
+            ("GetAdditionalEvidence", "AA get additional evidence failed", "see the kernel's log) [ATTESTER-EVIDENCE]"),
+            ("GetToken", "AA get token failed", "ask for a token of kind kbs or coco_as) [AGENT-TOKEN]"),
+        ]:
+            status, said = await ask(channel, method)
+            assert (status, said.startswith(f"[ERROR:attestation-agent] {text} (")) == ("INTERNAL", True)
+            assert code in said
+
+
+async def test_evidence_that_fails_has_grpcs_own_text() -> None:
+    async with grpc_agent(Broken()) as channel:
+        status, said = await ask(channel, "GetEvidence")
+    assert (status, said.startswith("[ERROR:attestation-agent] AA get evidence failed (")) == ("INTERNAL", True)
+
+
+class Binds(Broken):
+    """A platform that was launched with 32 zero bytes."""
+
+    async def bind_init_data(self, digest: bytes) -> bool:
+        if digest != bytes(32):
+            raise InitDataMismatchError("the field holds another digest")
+        return True
+
+
+@pytest.mark.parametrize(
+    ("digest", "code"),
+    [(b"\n\x20" + bytes(32), ""), (b"\n\x20" + b"1" * 32, "[AGENT-INIT-DATA-MISMATCH]"), (b"", "[AGENT-INIT-DATA]")],
+)
+async def test_a22_a_digest_that_is_not_the_platforms_is_not_bound(digest: bytes, code: str) -> None:
+    async with grpc_agent(Binds()) as channel:
+        status, said = await ask(channel, "BindInitData", digest)
+    if not code:
+        assert (status, said) == ("OK", b"")
+        return
+    assert (status, said.startswith("[ERROR:attestation-agent] AA binding init data failed ")) == ("INTERNAL", True)
+    assert said.endswith(code)

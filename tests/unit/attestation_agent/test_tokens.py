@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from attestack_common.logs.lines import FIELDS, TextFormatter
-from attestation_agent.config import KbsTokenConfig
+from attestation_agent.config import CocoAsTokenConfig, KbsTokenConfig
 from attestation_agent.errors import TokenUnavailableError
-from attestation_agent.tokens import KbsTokens, Tokens, over_http
+from attestation_agent.tokens import CocoAsTokens, KbsTokens, Tokens, over_http
+from attestation_protocol.encoding import b64url_encode
 from attestation_protocol.tee_key import TeeKeyAlgorithm
 from key_broker_client import AttestationToken
 from key_broker_client.errors import HandshakeRefusedError
@@ -160,3 +161,69 @@ async def test_tokens_by_kind() -> None:
         assert caught.value.code == "AGENT-TOKEN"
     with pytest.raises(TokenUnavailableError):
         await Tokens(None).token("kbs")
+
+
+class AttestationService:
+    """Answers each request with what waits, and keeps what it was sent."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.waiting = list(answers)
+        self.seen: list[tuple[str, str, bytes | None, dict[str, str]]] = []
+        self.closed = 0
+
+    async def send(self, method: str, path: str, *, body: bytes | None = None, headers: Any = None) -> Answer:
+        self.seen.append((method, path, body, dict(headers)))
+        return self.waiting.pop(0)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def of_service(service: AttestationService) -> Tokens:
+    config = CocoAsTokenConfig(url="http://as.example:50005/")
+    return Tokens(None, CocoAsTokens(config, SampleEvidence(), transport=lambda _: service))
+
+
+async def test_a_token_of_an_attestation_service_is_asked_for_as_the_stock_agent_does() -> None:
+    text = token_text(exp=4_000_000_000)
+    service = AttestationService(Answer(200, text.encode() + b"\n"))
+    assert await of_service(service).token("coco_as") == text.encode()
+    evidence = b64url_encode(b'{"svn":"1","report_data":""}')
+    body = f'{{"verification_requests":[{{"tee":"sample","evidence":"{evidence}"}}],"policy_ids":[]}}'
+    assert service.seen == [("POST", "/attestation", body.encode(), {"content-type": "application/json"})]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Answer(200, b'"a.b.c"'), "AGENT-COCO-AS"),
+        (Answer(200, b"\xff"), "AGENT-COCO-AS"),
+        (Answer(200, b""), "AGENT-COCO-AS"),
+        (Answer(404, b"nginx"), "AGENT-COCO-AS"),
+        (Answer(500, b"x" * 1_000_000), "AGENT-COCO-AS"),
+        (Answer(403, b"no (allow it) [SAMPLE-REFUSED]"), "SAMPLE-REFUSED"),
+    ],
+)
+async def test_what_is_no_token_is_not_handed_out(answer: Answer, code: str) -> None:
+    with pytest.raises(TokenUnavailableError) as caught:
+        await of_service(AttestationService(answer)).token("coco_as")
+    assert caught.value.code == code
+    assert caught.value.advice
+    assert len(caught.value.message) < 3000
+
+
+async def test_an_address_may_end_with_a_slash_and_is_left_closed() -> None:
+    received = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append((await reader.readuntil(b"\r\n")).decode())
+        text = token_text(exp=1).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (len(text), text))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/as/"
+        tokens = CocoAsTokens(CocoAsTokenConfig(url=url), SampleEvidence())
+        assert await tokens.token() == token_text(exp=1)
+        await tokens.close()
+    assert received == ["POST /as/attestation HTTP/1.1\r\n"]

@@ -61,7 +61,7 @@ level = "debug"
     [
         ("", "kbc"),
         ("[kbc]\nurl = 'x'", "kbc.name"),
-        ("[kbc]\nname = 'offline_fs_kbc'\nurl = 'null'", "kbc.name"),
+        ("[kbc]\nname = 'sample'\nurl = 'null'", "kbc.name"),
         ("[kbc]\nname = 'cc_kbc'", "kbc.url"),
         ("[kbc]\nname = 'cc_kbc'\nurl = 'x'\n[[credentials]]\npath = 'x'", "credentials"),
     ],
@@ -80,8 +80,9 @@ def test_the_environment_counts_beside_a_file_as_with_the_stock_hub(tmp_path: Pa
     assert (loaded.kbc.kbs_cert, loaded.aa.aa_socket) == ("FILE", DEFAULT_AGENT_SOCKET)
     offline = FILE.replace("cc_kbc", "offline_fs_kbc")
     assert load(tmp_path, offline, environment={"AA_KBC_PARAMS": "cc_kbc::http://a"}).kbc.name == "cc_kbc"
+    assert load(tmp_path, FILE, environment={"AA_KBC_PARAMS": "offline_fs_kbc::"}).kbc.name == "offline_fs_kbc"
     with pytest.raises(ConfigError) as caught:
-        load(tmp_path, FILE, environment={"AA_KBC_PARAMS": "offline_fs_kbc::"})
+        load(tmp_path, FILE, environment={"AA_KBC_PARAMS": "eaa_kbc::http://a"})
     assert caught.value.code == "HUB-KBC"
 
 
@@ -97,7 +98,30 @@ def test_without_a_file_the_broker_is_elsewhere() -> None:
     assert config.without_file({"AA_KBC_PARAMS": "cc_kbc::http://[::1]:8080"}, "").kbc.url == "http://[::1]:8080"
     kernel = "quiet agent.aa_kbc_params=cc_kbc::http://b:2"
     assert config.without_file({}, kernel).kbc.url == "http://b:2"
+
+
+def test_where_nothing_names_a_broker_resources_come_from_files() -> None:
+    loaded = config.without_file({}, "quiet")
+    assert (loaded.kbc.name, loaded.kbc.url, loaded.socket) == ("offline_fs_kbc", "", DEFAULT_SOCKET)
+    assert config.without_file({"AA_KBC_PARAMS": "offline_fs_kbc::null"}, "").kbc.name == "offline_fs_kbc"
+
+
+@pytest.mark.parametrize(
+    ("environment", "kernel"),
+    [({"AA_KBC_PARAMS": "http://a"}, ""), ({}, "agent.aa_kbc_params=null"), ({"AA_KBC_PARAMS": "cc_kbc::"}, "")],
+)
+def test_parameters_that_name_no_broker_are_a_mistake_and_no_offline_hub(
+    environment: dict[str, str], kernel: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
-        config.without_file({}, "quiet")
+        config.without_file(environment, kernel)
     assert caught.value.code == "HUB-KBC"
-    assert "AA_KBC_PARAMS" in caught.value.advice
+
+
+def test_grpc_cdh_has_an_address_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "cdh.toml"
+    path.write_text(FILE)
+    assert config.load(path, {}, "", default_socket=config.DEFAULT_GRPC_ADDRESS).socket == "127.0.0.1:50000"
+    path.write_text('socket = "unix://@cdh"\n' + FILE)
+    assert config.load(path, {}, "", default_socket=config.DEFAULT_GRPC_ADDRESS).socket == "unix://@cdh"
+    assert config.without_file({}, "", default_socket=config.DEFAULT_GRPC_ADDRESS).socket == "127.0.0.1:50000"

@@ -88,8 +88,8 @@ async def test_it_serves_until_it_is_ended_and_leaves_nothing_behind(tmp_path: P
     assert broker.closed == 1
 
 
-@pytest.mark.parametrize("socket", ["127.0.0.1:50000", "tcp://127.0.0.1:50000", "vsock://-1:1", "cdh.sock"])
-async def test_only_unix_sockets_are_listened_on(tmp_path: Path, broker: Broker, socket: str) -> None:
+@pytest.mark.parametrize("socket", ["0.0.0.0:50000", "[::]:50000", "tcp://127.0.0.1:50000", "vsock://-1:1", "cdh.sock"])
+async def test_only_what_others_cannot_reach_is_listened_on(tmp_path: Path, broker: Broker, socket: str) -> None:
     (tmp_path / "cdh.toml").write_text(f'socket = "{socket}"\n[kbc]\nname = "cc_kbc"\nurl = "http://x"\n')
     with pytest.raises(ConfigError) as caught:
         await program.serve(program.parser().parse_args(["-c", str(tmp_path / "cdh.toml")]))

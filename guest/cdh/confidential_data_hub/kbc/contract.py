@@ -15,3 +15,11 @@ class KeyBrokerClient(Protocol):
     async def get_resource(self, uri: ResourceUri) -> Secret:
         """Fetch a resource. Raises AttestackError."""
         ...
+
+
+class OwnedKeyBrokerClient(KeyBrokerClient, Protocol):
+    """A key broker client as its owner sees it."""
+
+    async def close(self) -> None:
+        """End what is under way, and close the connections."""
+        ...
