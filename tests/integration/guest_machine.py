@@ -41,6 +41,16 @@ class Trustee:
         self.configure("set-resource", "--path", "default/key/1", "--resource-file", "secret")
         self.configure("set-resource-policy", "--policy-file", "allow.rego")
 
+    def requests(self) -> int:
+        """How many requests below `/kbs` have been answered so far."""
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=60)
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics")
+            page = connection.getresponse().read().decode()
+        return next(
+            int(float(line.split()[1])) for line in page.splitlines() if line.startswith("kbs_http_requests_total")
+        )
+
     def __enter__(self) -> Self:
         self.program.start()
         self.store_secret()

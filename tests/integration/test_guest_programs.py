@@ -95,6 +95,20 @@ def test_a_token_is_got_once_for_many_resources(machine: GuestMachine, hub: Ttrp
     assert SECRET.decode() not in machine.logs
 
 
+def test_a_kept_token_costs_nothing_and_a_resource_one_request(
+    agent: TtrpcClient, hub: TtrpcClient, trustee: Trustee
+) -> None:
+    uri = text(1, b"kbs:///default/key/1")
+    token = agent.call(AGENT, "GetToken", text(1, b"kbs")).payload
+    assert first(fields(hub.call(HUB, "GetResource", uri).payload), 1) == SECRET
+    before = trustee.requests()
+    assert agent.call(AGENT, "GetToken", text(1, b"kbs")).payload == token
+    assert trustee.requests() == before
+    for asked in (1, 2, 3):
+        assert first(fields(hub.call(HUB, "GetResource", uri).payload), 1) == SECRET
+        assert trustee.requests() == before + asked
+
+
 def test_a_workload_gets_its_secret(machine: GuestMachine) -> None:
     assert machine.get("/cdh/resource/default/key/1") == (200, SECRET)
     assert machine.get("/aa/evidence?runtime_data=xxxx") == (200, b'{"svn":"1","report_data":"eHh4eA=="}')
