@@ -14,9 +14,14 @@ import binascii
 import json
 import math
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from attestation_protocol.errors import EncodingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_JSON_DEPTH: Final = 64
 """How deep arrays and objects may be nested."""
@@ -96,6 +101,11 @@ def compact_json(value: object) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
+def compact_texts(members: Mapping[str, str | Mapping[str, str]]) -> bytes:
+    """Encode an object of texts, and of objects of texts: the bytes of `compact_json`, many times faster."""
+    return _TEXT_ENCODER.encode(members)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
@@ -120,6 +130,7 @@ def _decimal(digits: str) -> float:
     return value
 
 
+_TEXT_ENCODER: Final = msgspec.json.Encoder()
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_not_finite, parse_int=_integer, parse_float=_decimal

@@ -14,10 +14,11 @@ from attestation_protocol.encoding import (
     b64url_decode,
     b64url_encode,
     compact_json,
+    compact_texts,
     parse_json,
 )
 from attestation_protocol.errors import EncodingError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 JSON_VALUES = st.recursive(
@@ -141,3 +142,15 @@ def test_base64url_opens_only_to_what_is_encoded_in_the_same_way(text: str) -> N
         with pytest.raises(EncodingError) as caught:
             b64url_decode(text)
         assert caught.value.code == "BASE64URL"
+
+
+@given(st.dictionaries(st.text(), st.text() | st.dictionaries(st.text(), st.text())))
+@example({chr(point): chr(point) for point in range(0x100)} | {"\u2028": "\U0001f600"})
+def test_the_fast_way_for_texts_gives_the_same_bytes(members: dict[str, Any]) -> None:
+    assert compact_texts(members) == compact_json(members)
+
+
+def test_half_of_a_surrogate_pair_is_refused_by_both_ways() -> None:
+    for encode in (compact_json, compact_texts):
+        with pytest.raises(UnicodeEncodeError):
+            encode({"x": "\ud800"})

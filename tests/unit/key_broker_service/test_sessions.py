@@ -199,14 +199,14 @@ def _sha256(data: bytes) -> str:
     return HashAlgorithm.SHA256.digest(data).hex()
 
 
-async def test_a10_a_remembered_cookie_still_ends(sessions: Sessions, now: Now) -> None:
+async def test_a_remembered_cookie_still_ends(sessions: Sessions, now: Now) -> None:
     session, cookie = sessions.begin(Tee.SNP, NONCE, HashAlgorithm.SHA384)
     assert sessions.resume(cookie) is session
     now.pass_(seconds=300)
     assert code(lambda: sessions.resume(cookie)) == "SESSION-EXPIRED"
 
 
-async def test_a10_a_remembered_cookie_answers_for_no_other_text(sessions: Sessions) -> None:
+async def test_a_remembered_cookie_answers_for_no_other_text(sessions: Sessions) -> None:
     _, cookie = sessions.begin(Tee.SNP, NONCE, HashAlgorithm.SHA384)
     for other in (cookie[:-1], cookie + "A", cookie.swapcase(), f"{cookie}="):
         assert code(lambda other=other: sessions.resume(other)) == "SESSION-UNKNOWN"
