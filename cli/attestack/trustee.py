@@ -9,6 +9,7 @@ trustee admin-token            a new administrator's token, valid for a day
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -45,11 +46,11 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-async def serve(arguments: argparse.Namespace, home: Home) -> None:
-    """Serve until cancelled."""
+def run(arguments: argparse.Namespace, home: Home) -> int:
+    """Serve until a signal comes; return the status, or leave with it. Raises AttestackError."""
     from attestack_common import config as configuration  # noqa: PLC0415  # the other verbs need no broker
     from key_broker_service import config as broker_config  # noqa: PLC0415
-    from key_broker_service import server  # noqa: PLC0415
+    from key_broker_service import workers  # noqa: PLC0415
 
     logs.configure(None)
     path = arguments.config_file
@@ -69,8 +70,8 @@ async def serve(arguments: argparse.Namespace, home: Home) -> None:
             "Warning: administrators' tokens and policies can be read and changed on the way: no TLS.", file=sys.stderr
         )
     if arguments.allow_all:
-        await _allow_all(checked)
-    await server.serve(checked, source=source, strict=arguments.strict_config)
+        asyncio.run(_allow_all(checked))
+    return workers.run(checked, source=source, strict=arguments.strict_config)
 
 
 async def _allow_all(config: KbsConfig) -> None:
@@ -101,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         home = Home.open(arguments.home)
         if arguments.verb == "run":
-            process.run(lambda: serve(arguments, home))  # does not return
+            return run(arguments, home)
         if arguments.verb == "keygen":
             private = arguments.file or home.admin_key_path
             print(f"wrote {private} and {generate_admin_key(private)}")

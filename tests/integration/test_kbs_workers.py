@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.independent_rcar_client import Guest, new_key
 from tests.integration.kbs_config import Kbs, policy_document
-from tests.integration.processes import run
+from tests.integration.processes import Program, Tcp, free_port, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,3 +176,17 @@ def test_memory_means_one_process(tmp_path: Path) -> None:
     with Kbs(tmp_path, storage="Memory", http_server="worker_count = 8") as kbs:
         assert children(kbs.program.pid) == []
         assert "one process serves: what is in memory cannot be shared" in kbs.program.log
+
+
+def test_trustee_serves_with_workers_too(tmp_path: Path) -> None:
+    port = free_port()
+    config = tmp_path / "kbs.toml"
+    text = TWO_WORKERS.replace("{store}", str(tmp_path / "store")).replace("{address}", f"127.0.0.1:{port}")
+    config.write_text(text)
+    flags = ("--home", tmp_path / "home", "run", "--allow-all", "--config-file", config)
+    with Program("trustee", *flags, ready=Tcp(port)) as program:
+        deadline = time.monotonic() + SECONDS
+        while len(children(program.pid)) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert program.stop() == 0

@@ -120,12 +120,16 @@ def race(urls: list[str], kind: str) -> list[tuple[int, str]]:
     return answers
 
 
-@pytest.fixture(scope="module")
-def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Two brokers on one SQLite file."""
+@pytest.fixture(scope="module", params=["replicas", "workers"])
+def replicas(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Two brokers on one SQLite file, or three workers of one broker."""
     folder = tmp_path_factory.mktemp("replicas")
-    with Kbs(folder, storage="Sqlite") as first, Kbs(folder, storage="Sqlite") as second:
-        yield [first.url, second.url]
+    if request.param == "workers":
+        with Kbs(folder, storage="Sqlite", http_server="worker_count = 3") as kbs:
+            yield [kbs.url]
+    else:
+        with Kbs(folder, storage="Sqlite") as first, Kbs(folder, storage="Sqlite") as second:
+            yield [first.url, second.url]
 
 
 def test_a02_64_processes_with_keys_of_their_own_get_one_token(replicas: list[str]) -> None:

@@ -12,7 +12,7 @@ from attestack_common.errors import AttestackError, UsageError
 from attestack_common.version import ShowVersion
 
 from key_broker_service import config as configuration
-from key_broker_service import server, workers
+from key_broker_service import workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,12 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         path = config_file(arguments, os.environ)
         config = configuration.load(path, strict=strict)
-        number = workers.count(config)
-        if number > 1:
-            return workers.run(config, number, source=path, strict=strict)
+        return workers.run(config, source=path, strict=strict)
     except AttestackError as error:
         return process.report(error)
-    return process.run(lambda: server.serve(config, source=path, strict=strict))
 
 
 if __name__ == "__main__":

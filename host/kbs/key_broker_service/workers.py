@@ -56,11 +56,15 @@ def kept_in_memory(config: KbsConfig) -> str | None:
     return next((key for key, kind in named.items() if kind is not None and kind.lower() == _MEMORY), None)
 
 
-def run(config: KbsConfig, number: int, *, source: str, strict: bool = False) -> int:
-    """Serve with so many workers until a signal comes; return the status. Raises ConfigError.
+def run(config: KbsConfig, *, source: str, strict: bool = False) -> int:
+    """Serve with as many processes as `count` says until a signal comes. Raises ConfigError.
 
-    Returns in the parent alone: a worker ends with SystemExit. Not to be called where an event loop or threads run.
+    Returns the status in the parent of workers. A worker, and a process that serves alone, end with SystemExit. Not to
+    be called where an event loop or threads run.
     """
+    number = count(config)
+    if number == 1:
+        process.run(lambda: server.serve(config, source=source, strict=strict))
     with contextlib.ExitStack() as opened:
         sockets = [opened.enter_context(bind(address)) for address in config.http_server.sockets]
         board = opened.enter_context(contextlib.closing(FigureBoard(number)))

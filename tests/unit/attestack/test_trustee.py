@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ from attestack import trustee
 from attestack.trustee_home import Home
 from attestack_common import logs, process
 from attestack_common.errors import ConfigError, UsageError
-from key_broker_service import server
+from key_broker_service import workers
 from trustee_core.storage.registry import open_storage
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[KbsConfig, dict[str, A
     """What the broker would have been started with."""
     calls: list[tuple[KbsConfig, dict[str, Any]]] = []
 
-    async def serve(config: KbsConfig, **options: Any) -> None:
+    def run(config: KbsConfig, **options: Any) -> int:
         calls.append((config, options))
+        return 0
 
-    monkeypatch.setattr(server, "serve", serve)
+    monkeypatch.setattr(workers, "run", run)
     monkeypatch.setattr(logs, "configure", lambda _: None)  # the tests' own log stays as it is
     return calls
 
@@ -36,10 +38,10 @@ def run_arguments(*flags: str) -> argparse.Namespace:
     return trustee.parser().parse_args(["run", *flags])
 
 
-async def test_without_a_file_it_serves_from_its_home(
+def test_without_a_file_it_serves_from_its_home(
     user: Path, served: list[tuple[KbsConfig, dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await trustee.serve(run_arguments(), Home.open(user / "home"))
+    assert trustee.run(run_arguments(), Home.open(user / "home")) == 0
     ((config, options),) = served
     assert config.http_server.sockets == ["127.0.0.1:8080"]
     assert options == {"source": "the defaults of trustee", "strict": False}
@@ -48,7 +50,7 @@ async def test_without_a_file_it_serves_from_its_home(
     )
 
 
-async def test_with_a_file_its_paths_are_below_the_home_and_no_token_is_made(
+def test_with_a_file_its_paths_are_below_the_home_and_no_token_is_made(
     user: Path, served: list[tuple[KbsConfig, dict[str, Any]]]
 ) -> None:
     (user / "kbs.toml").write_text(
@@ -56,7 +58,7 @@ async def test_with_a_file_its_paths_are_below_the_home_and_no_token_is_made(
         'storage_type = "LocalFs"\n[storage_backend.backends.local_fs]\n'
         'dir_path = "/opt/confidential-containers/storage"\n'
     )
-    await trustee.serve(run_arguments("--config-file", str(user / "kbs.toml")), Home.open(user / "home"))
+    trustee.run(run_arguments("--config-file", str(user / "kbs.toml")), Home.open(user / "home"))
     ((config, options),) = served
     assert config.storage_backend.backends["local_fs"]["dir_path"] == str(user / "home/storage")
     assert [plugin["name"] for plugin in config.plugins] == ["resource"]
@@ -64,23 +66,26 @@ async def test_with_a_file_its_paths_are_below_the_home_and_no_token_is_made(
     assert not (user / "home/admin-token").exists()
 
 
-async def test_a10_serving_others_without_tls_is_warned_of(
+def test_a10_serving_others_without_tls_is_warned_of(
     user: Path, served: list[tuple[KbsConfig, dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await trustee.serve(run_arguments("--socket", "0.0.0.0:8080"), Home.open(user / "home"))
+    trustee.run(run_arguments("--socket", "0.0.0.0:8080"), Home.open(user / "home"))
     assert "no TLS" in capsys.readouterr().err
     assert len(served) == 1
 
 
-async def test_allow_all_is_stored(user: Path, served: list[tuple[KbsConfig, dict[str, Any]]]) -> None:
-    await trustee.serve(run_arguments("--allow-all"), Home.open(user / "home"))
+def test_allow_all_is_stored(user: Path, served: list[tuple[KbsConfig, dict[str, Any]]]) -> None:
+    trustee.run(run_arguments("--allow-all"), Home.open(user / "home"))
     ((config, _),) = served
+    assert asyncio.run(stored_policy(config)) == trustee_policy("allow_all")
+
+
+async def stored_policy(config: KbsConfig) -> bytes | None:
     storage = open_storage(config.storage_backend.storage_type, config.storage_backend.backends)
     try:
-        stored = await storage.namespace("kbs").get("resource-policy.rego")
+        return await storage.namespace("kbs").get("resource-policy.rego")
     finally:
         await storage.close()
-    assert stored == trustee_policy("allow_all")
 
 
 def trustee_policy(name: str) -> bytes:
@@ -89,22 +94,20 @@ def trustee_policy(name: str) -> bytes:
     return _named_policy(name)
 
 
-async def test_allow_all_in_memory_would_be_forgotten(
-    user: Path, served: list[tuple[KbsConfig, dict[str, Any]]]
-) -> None:
+def test_allow_all_in_memory_would_be_forgotten(user: Path, served: list[tuple[KbsConfig, dict[str, Any]]]) -> None:
     (user / "kbs.toml").write_text(
         '[http_server]\ninsecure_http = true\n[admin]\nauthorization_mode = "DenyAll"\n'
         '[storage_backend]\nstorage_type = "Memory"\n'
     )
     with pytest.raises(UsageError) as caught:
-        await trustee.serve(run_arguments("--allow-all", "--config-file", str(user / "kbs.toml")), Home.open(user))
+        trustee.run(run_arguments("--allow-all", "--config-file", str(user / "kbs.toml")), Home.open(user))
     assert caught.value.code == "TRUSTEE-ALLOW-ALL"
     assert served == []
 
 
-async def test_a_file_that_cannot_be_read_is_named(user: Path, served: list[tuple[KbsConfig, dict[str, Any]]]) -> None:
+def test_a_file_that_cannot_be_read_is_named(user: Path, served: list[tuple[KbsConfig, dict[str, Any]]]) -> None:
     with pytest.raises(ConfigError) as caught:
-        await trustee.serve(run_arguments("--config-file", "nowhere.toml"), Home.open(user / "home"))
+        trustee.run(run_arguments("--config-file", "nowhere.toml"), Home.open(user / "home"))
     assert "nowhere.toml" in caught.value.message
     assert served == []
 
