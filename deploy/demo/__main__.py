@@ -6,6 +6,7 @@
     (d) the workload gets the bytes from the REST server
     (e) evidence of a real AMD Milan machine is appraised, verified up to AMD's root
     (f) the same evidence with one bit changed is refused, and the check that failed is named
+    (g) grpc-as appraises, one broker issues the token, another gives the secret on it, a third refuses it (passport)
 
 It ends with `demo: ok` and status 0, or says what surprised it and ends with status 1. Everything it writes goes to a
 temporary folder, which it removes.
@@ -18,21 +19,32 @@ import contextlib
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from deploy.demo import scenes
 from deploy.demo.stage import Ports, Stage, SurpriseError
+
+DEFAULT_PORTS: Final = {
+    "kbs": 8080,
+    "rest": 8006,
+    "attestation_service": 8081,
+    "grpc_as": 50004,
+    "issuer": 8082,
+    "keeper": 8083,
+    "stranger": 8084,
+}
 
 
 def main() -> int:
     """Play all scenes."""
     parser = argparse.ArgumentParser("demo", description="Shows attestation end to end on loopback.")
-    parser.add_argument("--kbs-port", type=int, default=8080, help="default: %(default)s")
-    parser.add_argument("--rest-port", type=int, default=8006, help="default: %(default)s")
-    parser.add_argument("--as-port", type=int, default=8081, help="default: %(default)s")
-    chosen = parser.parse_args()
+    for name, port in DEFAULT_PORTS.items():
+        flag = f"--{name.replace('_', '-')}-port"
+        parser.add_argument(flag, dest=name, type=int, default=port, metavar="PORT", help="default: %(default)s")
+    ports = Ports(**vars(parser.parse_args()))
     try:
         with tempfile.TemporaryDirectory(prefix="attestack-demo-") as folder, contextlib.ExitStack() as running:
-            stage = Stage(Path(folder), running, Ports(chosen.kbs_port, chosen.rest_port, chosen.as_port))
+            stage = Stage(Path(folder), running, ports)
             scenes.play(stage)
     except SurpriseError as surprise:
         print(f"\ndemo: FAILED: {surprise}", file=sys.stderr)

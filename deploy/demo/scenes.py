@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from deploy.demo.passport import passport
 from deploy.demo.stage import RED, Stage, expect
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def play(stage: Stage) -> None:
     release(stage)
     appraise_milan(stage)
     refuse_a_changed_bit(stage)
+    passport(stage)
 
 
 def start_trustee(stage: Stage, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,11 +32,15 @@ class SurpriseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the three servers listen on loopback."""
+    """Where the servers listen on loopback."""
 
     kbs: int
     rest: int
     attestation_service: int
+    grpc_as: int
+    issuer: int
+    keeper: int
+    stranger: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Make sure that the ports are free before anything starts. Raises SurpriseError."""
-        for port in (self.ports.kbs, self.ports.rest, self.ports.attestation_service):
+        for port in astuple(self.ports):
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
