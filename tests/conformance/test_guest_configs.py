@@ -1,88 +1,65 @@
-"""Configuration files of the field for the agent and the hub, by real processes; and that no file is in no table.
-
-What the Rust programs do with each is in the README of the vectors. Sockets of the files that lie in `/run` are put
-into the test's folder.
-"""
+"""Configuration files of the field for agent and hub: what the Rust programs do with each is in the vectors' README."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import pytest
+from attestack_common.errors import AttestackError
+from attestation_agent.agent import Agent, load_config
+from confidential_data_hub import hub
+from confidential_data_hub.config import AgentConfig
+from confidential_data_hub.kbc.offline_fs import OfflineFsKbc
 
-from tests.conformance import test_as_configs, test_kbs_configs
-from tests.conformance.vectors import manifest, vector
-from tests.integration.processes import Program, Unix, run
+from tests.conformance.vectors import vector
+from tests.integration.processes import Program, Unix
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.vectors
 
-AGENT: Final = (
-    "agent/config.example.json",
-    "agent/config.example.toml",
-    "agent/config1.toml",
-    "agent/config2.toml",
-    "agent/config3.toml",
-    "agent/config4.toml",
-    "agent/config5.toml",
-    "agent/config6.toml",
-)
-HUB_STOPS: Final = {
-    "hub/example.config.json": (
-        "HUB-AGENT",
-        "credentials: kbs:///default/aliyun/ecs_ram_role: the agent does not answer",
-    ),
-    "hub/example.config.toml": (
-        "HUB-AGENT",
-        "credentials: kbs:///default/aliyun/ecs_ram_role: the agent does not answer",
-    ),
-}
-HUB: Final = ("hub/cdh.toml", *HUB_STOPS)
-OF_OTHERS: Final = {
-    "compose/docker-compose.yml": "the cluster itself",
-    "compose/rvps.json": "taken by a test of its own in test_as_configs",
-    "hub/ocicrypt_config.json": "of the part of the hub that pulls images",
-    "image/policy.json": "of the part of the hub that pulls images",
-    "image/registry-configuration.toml": "of the part of the hub that pulls images",
-}
-RUN: Final = "unix:///run/confidential-containers/"
+AGENT_FILES: Final = ("config.example.json", "config.example.toml", *(f"config{number}.toml" for number in range(1, 7)))
+WITH_KBS: Final = {f"config{which}" for which in (".example.json", ".example.toml", "1.toml", "2.toml", "3.toml")}
 
 
-@pytest.mark.parametrize("name", AGENT)
-def test_the_agent_starts_on_each_of_its_files(name: str, tmp_path: Path) -> None:
-    socket = tmp_path / "agent.sock"
-    flags = ("--strict-config", "-c", vector(f"configs/{name}"), "-a", f"unix://{socket}")
-    with Program("attestation-agent", *flags, ready=Unix(socket)) as agent:
-        assert agent.stop() == 0
+@pytest.mark.parametrize("name", AGENT_FILES)
+def test_an_agents_file_of_the_field_starts(name: str, tmp_path: Path) -> None:
+    path, socket = vector(f"configs/agent/{name}"), tmp_path / "aa.sock"
+    with Program("attestation-agent", "-a", f"unix://{socket}", "-c", path, ready=Unix(socket)) as program:
+        assert "the key" not in program.log
+    assert not socket.exists()
 
 
-def moved(name: str, folder: Path) -> Path:
-    """The file with its sockets in a folder."""
-    text = vector(f"configs/{name}").read_text()
-    assert RUN in text
-    path = folder / name.rpartition("/")[2]
-    path.write_text(text.replace(RUN, f"unix://{folder}/"))
-    return path
+@pytest.mark.parametrize("name", AGENT_FILES)
+async def test_its_tables_are_taken(name: str) -> None:
+    config = load_config(vector(f"configs/agent/{name}"), strict=True)
+    assert (config.token_configs.kbs is not None) == (name in WITH_KBS)
+    agent = await Agent.assemble(config)
+    assert (agent.kbs_tokens is not None, agent.coco_as_tokens is not None) == (
+        config.token_configs.kbs is not None,
+        config.token_configs.coco_as is not None,
+    )
+    await agent.close()
 
 
-@pytest.mark.parametrize("name", HUB_STOPS)
-def test_the_hub_stops_where_the_file_wants_credentials_and_no_agent_is_there(name: str, tmp_path: Path) -> None:
-    code, text = HUB_STOPS[name]
-    done = run("confidential-data-hub", "-c", moved(name, tmp_path))
-    assert (done.status, text in done.stderr, f"[{code}]" in done.stderr) == (1, True, True), done.stderr
+async def test_the_hubs_file_on_files_starts() -> None:
+    config = hub.load_config(vector("configs/hub/cdh.toml"), strict=True)
+    running = await hub.Hub.assemble(config)
+    assert isinstance(running.broker, OfflineFsKbc)
+    assert config.image["max_concurrent_layer_downloads_per_image"] == 4
+    await running.close()
 
 
-def test_every_file_of_the_field_is_in_a_table() -> None:
-    tables = [
-        *test_kbs_configs.STARTS,
-        *test_kbs_configs.STOPS,
-        *test_as_configs.STARTS,
-        *test_as_configs.STOPS,
-        *AGENT,
-        *HUB,
-        *OF_OTHERS,
+@pytest.mark.parametrize("name", ["example.config.json", "example.config.toml"])
+async def test_the_hubs_file_with_credentials_stops_where_no_agent_listens(name: str, tmp_path: Path) -> None:
+    config = hub.load_config(vector(f"configs/hub/{name}"), strict=True)
+    assert [entry.resource_uri for entry in config.credentials] == [
+        "kbs:///default/aliyun/ecs_ram_role",
+        "kbs:///default/test/file",
     ]
-    known = {name.removeprefix("configs/") for name in manifest() if name.startswith("configs/")}
-    assert sorted(tables) == sorted(known)
+    nobody = msgspec.structs.replace(config, aa=AgentConfig(f"unix://{tmp_path}/aa.sock"))
+    with pytest.raises(AttestackError) as caught:
+        await hub.Hub.assemble(nobody)
+    assert caught.value.code == "HUB-AGENT"
