@@ -74,14 +74,15 @@ def test_the_tools_speak_ttrpc_and_show_refusals(machine: GuestMachine, tmp_path
     hub = f"unix://{machine.hub_socket}"
     assert base64.b64decode(tool(HUB_TOOL, "-s", hub, "get-resource", "-r", URI).stdout) == SECRET
     (tmp_path / "sealed").write_text("sealed.x.y.z")
-    for arguments, said in [
+    calls: list[tuple[tuple[str | Path, ...], str]] = [
         (("get-resource", "-r", "kbs:///default/key/none"), "[CDH] [ERROR]: Get Resource failed [RESOURCE-MISSING]"),
         (
             ("unseal-secret", "-s", tmp_path / "sealed"),
             "api.SealedSecretService service does not exist [TTRPC-SERVICE]",
         ),
         (("unseal-secret", "-s", tmp_path / "nowhere"), "cannot be read"),
-    ]:
+    ]
+    for arguments, said in calls:
         done = tool(HUB_TOOL, "-s", hub, *arguments)
         assert (done.status, done.stdout, said in done.stderr) == (1, "", True), done.stderr
 
