@@ -190,3 +190,25 @@ def test_trustee_serves_with_workers_too(tmp_path: Path) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert program.stop() == 0
+
+
+def test_a_second_signal_ends_workers_that_do_not(tmp_path: Path) -> None:
+    with Kbs(tmp_path, http_server=f"worker_count = {WORKERS}") as kbs:
+        workers = workers_of(kbs)
+        wait_until_all_listen(kbs)
+        os.kill(workers[0], signal.SIGSTOP)
+        os.kill(kbs.program.pid, signal.SIGTERM)
+        deadline = time.monotonic() + SECONDS
+        while "kbs.workers: ending" not in kbs.program.log:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert kbs.program.stop(signal.SIGTERM) == 1
+        assert [pid for pid in workers if not ended(pid)] == []
+
+
+def test_a_port_that_workers_serve_is_taken_for_others(tmp_path: Path) -> None:
+    with Kbs(tmp_path, http_server=f"worker_count = {WORKERS}") as kbs:
+        text = TWO_WORKERS.replace("{store}", str(tmp_path / "other")).replace("{address}", f"127.0.0.1:{kbs.port}")
+        (tmp_path / "other.toml").write_text(text)
+        done = run("kbs", "-c", tmp_path / "other.toml")
+        assert (done.status, "[LISTEN]" in done.stderr) == (1, True)
