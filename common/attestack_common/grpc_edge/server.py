@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = get_logger("rpc")
 _DEFAULT_LIMITS: Final = Limits()
+_LAST_SECONDS: Final = 2.0  # for what grpcio has to clean up
 _MAX_SOCKET_PATH: Final = 107
 """Bytes of a unix socket's path (sun_path without its NUL)."""
 
@@ -70,7 +71,7 @@ class GrpcServer:
         self._grpc: Any = None
         self._server: Any = None
         self._running = 0
-        self._watching = 0
+        self._watchers: set[asyncio.Task[Any]] = set()
         self._stopped = asyncio.Event()
 
     async def start(self) -> str:
@@ -101,13 +102,18 @@ class GrpcServer:
         return address
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
-        """Take no more connections, let running calls end for `grace_seconds`, then end them."""
+        """Take no more connections, let running calls end for `grace_seconds`, then end them. Watchers end at once."""
         self._stopped.set()
         self._port.close()
+        for watcher in list(self._watchers):
+            watcher.cancel()
         if self._server is not None:
             server, self._server = self._server, None
-            await server.stop(grace_seconds)
-        await self._port.stop(grace_seconds)
+            stopping = asyncio.ensure_future(server.stop(grace_seconds))
+            await asyncio.wait({stopping}, timeout=grace_seconds)
+            await self._port.stop(grace_seconds)  # grpcio would wait for peers that do not read their goodbye
+            await asyncio.wait({stopping}, timeout=_LAST_SECONDS)
+        await self._port.stop(0)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def serve_forever(self) -> None:
@@ -161,17 +167,28 @@ class GrpcServer:
     def _stream(self, name: str, method: StreamMethod) -> Any:  # noqa: ANN401  # as grpcio takes it
         async def answer(_requests: object, context: Any) -> AsyncIterator[bytes]:  # noqa: ANN401
             message = await self._message(context)
-            async with self._answering(name, context):
-                if self._watching >= self._limits.watchers:
-                    raise Refusal(Status.RESOURCE_EXHAUSTED, "too many watchers at once")
-                self._watching += 1
-                try:
-                    async for each in method(message):
-                        yield each
-                finally:
-                    self._watching -= 1
+            async with self._answering(name, context), self._watching():
+                async for each in method(message):
+                    yield each
 
         return answer
+
+    @asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
+        """Count the task as a watcher, and end it with the server. Raises Refusal."""
+        if len(self._watchers) >= self._limits.watchers:
+            raise Refusal(Status.RESOURCE_EXHAUSTED, "too many watchers at once")
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # grpcio runs each call in a task
+        self._watchers.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._stopped.is_set():
+                raise Refusal(Status.UNAVAILABLE, "the server ends") from None
+            raise
+        finally:
+            self._watchers.discard(task)
 
     async def _message(self, context: Any) -> bytes:  # noqa: ANN401  # a context of grpcio
         try:

@@ -155,13 +155,13 @@ class _Accepted(asyncio.Protocol):
         return self._require().can_write_eof()  # TLS has no half of a connection
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
-        """Close the other half."""
+        """End the other half at once: grpcio may be waiting for answers to be read, and not read itself."""
         self._spoken()
         self._port.forget(self)
         if self._splicing is not None:
             self._splicing.cancel()
         if self._inner is not None:
-            self._inner.close()
+            self._inner.abort()
 
     def pause_writing(self) -> None:
         """Read no more from grpcio: the peer does not read."""
@@ -242,8 +242,8 @@ class _Inner(asyncio.Protocol):
     def end(self) -> None:
         self._transport.write_eof()
 
-    def close(self) -> None:
-        self._transport.close()
+    def abort(self) -> None:
+        self._transport.abort()
 
     def pause(self) -> None:
         self._transport.pause_reading()

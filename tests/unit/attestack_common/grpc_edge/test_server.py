@@ -120,7 +120,7 @@ async def test_a_call_that_its_client_ends_stops_its_method() -> None:
         await until(lambda: server._running == 0)
 
 
-async def test_watchers_are_bounded_and_end_with_the_server() -> None:
+async def test_watchers_are_bounded() -> None:
     async with serving(watchers=1) as (server, echo), calling(server) as channel:
         first = channel.unary_stream(WATCH)(b"a")
         assert [await first.read() for _ in range(3)] == [b"a\0", b"a\1", b"a\2"]
@@ -132,13 +132,24 @@ async def test_watchers_are_bounded_and_end_with_the_server() -> None:
             "too many watchers at once",
         )
         first.cancel()
-        await until(lambda: server._watching == 0)
+        await until(lambda: not server._watchers)
         refused = channel.unary_stream(WATCH)(b"refuse")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await refused.read()
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
         echo.go_on.set()
         assert [each async for each in channel.unary_stream(WATCH)(b"c")] == [b"c\0", b"c\1", b"c\2"]
+
+
+async def test_watchers_end_with_the_server_and_do_not_hold_it_up() -> None:
+    async with serving() as (server, _), calling(server) as channel:
+        watching = channel.unary_stream(WATCH)(b"a")
+        assert [await watching.read() for _ in range(3)] == [b"a\0", b"a\1", b"a\2"]
+        async with asyncio.timeout(30):
+            await server.stop(3600)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await watching.read()
+        assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.UNAVAILABLE, "the server ends")
 
 
 async def test_stopping_lets_running_calls_end() -> None:

@@ -158,7 +158,7 @@ async def test_a_peer_that_never_reads_does_not_hold_its_connection(monkeypatch:
         transport = await unread(server, reader, writer)
         (accepted,) = server._port._open
         assert accepted._inner is not None
-        accepted._inner.close()  # as grpcio does when its pings are not answered
+        accepted._inner._transport.close()  # as grpcio does when its pings are not answered
         await until(lambda: not server._port._open)
         assert transport.is_closing()
         writer.transport.abort()
