@@ -1,12 +1,15 @@
-"""The version, for `-V`: read from the installed distribution only when it is asked for."""
+"""The version and the commit, read from the installed distribution only when they are asked for."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+UNKNOWN: Final = "unknown"
 
 
 def version() -> str:
@@ -14,6 +17,18 @@ def version() -> str:
     from importlib.metadata import version as installed  # noqa: PLC0415  # programs should not pay for it at start
 
     return installed("attestack")
+
+
+def commit() -> str:
+    """Return the commit that was installed, where the installer recorded one (PEP 610); otherwise `unknown`."""
+    import json  # noqa: PLC0415  # as above
+    from importlib.metadata import distribution  # noqa: PLC0415
+
+    try:
+        found = json.loads(distribution("attestack").read_text("direct_url.json") or "{}")["vcs_info"]["commit_id"]
+    except (ValueError, KeyError, TypeError):
+        return UNKNOWN
+    return found if isinstance(found, str) else UNKNOWN
 
 
 class ShowVersion(argparse.Action):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from attestack_common.clock import system_clock
 from attestack_common.errors import ConfigError
 from attestack_common.logs import get_logger
-from attestack_common.version import version
+from attestack_common.version import commit, version
 from attestation_service import assembly as attestation_assembly
 from attestation_service.config import BuiltInRvps
 from msgspec.structs import replace
@@ -72,7 +72,7 @@ async def broker(
     Raises ConfigError, and StorageError where what is stored cannot be used.
     """
     async with AsyncExitStack() as opened:
-        counted = metrics or Metrics(version())
+        counted = metrics or Metrics(version(), commit=commit())
         parts = _Parts(checked(config, source=source), source, strict, clock, http_get, opened, counted)
         yield await parts.api()
 

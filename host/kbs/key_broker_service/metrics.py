@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from attestack_common.version import UNKNOWN
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.samples import Sample
 
@@ -61,7 +62,7 @@ class PathCounter:
 class Metrics:
     """All families of one broker; with a `board`, those of the worker in `slot`, and the sum over all workers."""
 
-    def __init__(self, version: str, board: FigureBoard | None = None, slot: int = 0) -> None:
+    def __init__(self, version: str, board: FigureBoard | None = None, slot: int = 0, *, commit: str = UNKNOWN) -> None:
         registry = self._registry = CollectorRegistry(auto_describe=True)
         self._board = board
         self._slot = slot
@@ -73,7 +74,7 @@ class Metrics:
             return Counter(name, documentation, labels, registry=registry)
 
         build = Gauge(_BUILD, "KBS build info", ["version", "git_hash", "build_date"], registry=registry)
-        build.labels(version, "unknown", "unknown").set(1)
+        build.labels(version, commit, UNKNOWN).set(1)  # a Python package is not built at a date
         self.http_requests = counter("kbs_http_requests", "Total HTTP requests count")
         self.http_duration = Histogram(
             "kbs_http_request_duration_seconds",

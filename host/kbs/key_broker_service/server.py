@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from attestack_common.errors import ConfigError
 from attestack_common.http_server import Limits, Server
-from attestack_common.version import version
+from attestack_common.version import commit, version
 
 from key_broker_service.assembly import broker
 from key_broker_service.metrics import Metrics
@@ -50,7 +50,7 @@ async def serve(config: KbsConfig, *, source: str, strict: bool = False) -> None
 async def serve_as_worker(config: KbsConfig, inherited: Inherited, *, source: str, strict: bool = False) -> None:
     """Serve on inherited sockets until cancelled, and tell the parent when that begins. Raises as `serve`."""
     http = config.http_server
-    metrics = Metrics(version(), inherited.board, inherited.worker.slot)
+    metrics = Metrics(version(), inherited.board, inherited.worker.slot, commit=commit())
     async with broker(config, source=source, strict=strict, metrics=metrics) as api:
         tls = tls_context(http, source=source)
         async with Server(api, sockets=inherited.sockets, tls=tls, limits=limits(http)) as server:

@@ -46,7 +46,8 @@ def test_there_are_no_series_of_creation_or_process() -> None:
     assert re.findall(r"^(\w*created\w*|process_\w*|python_\w*)", page(Metrics("1.0")), re.MULTILINE) == []
 
 
-def test_build_info_names_the_version() -> None:
+def test_build_info_names_version_and_commit() -> None:
+    assert 'git_hash="c0ffee",version="1.2.3"} 1.0' in page(Metrics("1.2.3", commit="c0ffee"))
     assert 'kbs_build_info{build_date="unknown",git_hash="unknown",version="1.2.3"} 1.0' in page(Metrics("1.2.3"))
 
 
