@@ -6,6 +6,7 @@ token verifies it with `trustee_core.token_trust`.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -15,6 +16,8 @@ from attestation_protocol.errors import EncodingError, TokenFormatError
 MAX_TOKEN: Final = 128 * 1024
 """Characters of a token at the most: it has to fit into a request head."""
 
+_MAX_KNOWN_HEADER: Final = 8 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedToken:
@@ -22,6 +25,7 @@ class UnverifiedToken:
 
     text: str = field(repr=False)
     header: dict[str, Any]
+    """What is inside of it is shared by tokens with the same header, and only read."""
     claims: dict[str, Any] = field(repr=False)
     claims_json: bytes = field(repr=False)
     """The claims as the issuer wrote them."""
@@ -34,7 +38,7 @@ class UnverifiedToken:
         if len(parts) != 3:  # noqa: PLR2004  # RFC 7515 section 7.1
             raise TokenFormatError("not a compact JWS of three parts, or one longer than 128 KiB")
         try:
-            header = parse_json(b64url_decode(parts[0]))
+            header = _known_header(parts[0]) if len(parts[0]) <= _MAX_KNOWN_HEADER else _header(parts[0])
             claims_json = b64url_decode(parts[1])
             claims = parse_json(claims_json)
             signature = b64url_decode(parts[2])
@@ -42,7 +46,7 @@ class UnverifiedToken:
             raise TokenFormatError(f"a part of the token does not decode: {error.message}") from None
         if not isinstance(header, dict) or not isinstance(claims, dict):
             raise TokenFormatError("header and claims of a token are JSON objects")
-        return cls(text, header, claims, claims_json, signature)
+        return cls(text, dict(header), claims, claims_json, signature)
 
     @property
     def expires(self) -> float | None:
@@ -58,6 +62,14 @@ class UnverifiedToken:
     def not_before(self) -> float | None:
         """`nbf` in seconds since the epoch, or None."""
         return _number(self.claims.get("nbf"))
+
+
+def _header(encoded: str) -> Any:  # noqa: ANN401  # JSON from outside
+    return parse_json(b64url_decode(encoded))
+
+
+_known_header: Final = functools.lru_cache(maxsize=64)(_header)
+"""All tokens of an issuer have one and the same header."""
 
 
 def _number(value: object) -> float | None:

@@ -95,6 +95,8 @@ def _native(value: object) -> object:
 
 
 def _quoted(value: object) -> str:
+    if type(value) is str and len(value) <= MAX_VALUE and _PLAIN.fullmatch(value):
+        return value  # what most values are
     text = _cut(_text(value))
     if _PLAIN.fullmatch(text):
         return text

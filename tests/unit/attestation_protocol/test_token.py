@@ -56,6 +56,14 @@ def test_what_is_no_token_is_refused(text: str) -> None:
     assert caught.value.code == "TOKEN-FORMAT"
 
 
+@pytest.mark.parametrize("size", [1, 9000])
+def test_tokens_of_one_issuer_have_headers_of_their_own(size: int) -> None:
+    text = compact({"alg": "ES256", "kid": "k" * size}, {"exp": 1})
+    first = UnverifiedToken.parse(text)
+    first.header["alg"] = "none"
+    assert UnverifiedToken.parse(text).header == {"alg": "ES256", "kid": "k" * size}
+
+
 @given(st.text(max_size=80))
 def test_a24_any_text_is_a_token_or_the_one_error(text: str) -> None:
     try:
