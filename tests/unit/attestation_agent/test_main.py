@@ -11,6 +11,7 @@ from attestack_common import logs, process
 from attestack_common.errors import ConfigError, UsageError
 from attestation_agent import main as program
 from attestation_agent import tokens
+from attestation_agent.agent import DEFAULT_SOCKET
 from attestation_agent.errors import InitDataRefusedError
 from ttrpc_asyncio import AddressError, Client
 
@@ -87,3 +88,14 @@ def test_main_runs_it_hardened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "run", lambda _: steps.append("run"))
     program.main([])
     assert steps == ["harden", "run"]
+
+
+def test_grpc_aa_has_an_address_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(program, "serve", lambda arguments: seen.append(arguments.attestation_sock))
+    monkeypatch.setattr(process, "harden", lambda: None)
+    monkeypatch.setattr(process, "run", lambda main: main())
+    program.main_grpc([])
+    program.main_grpc(["-a", "unix://@aa"])
+    program.main([])
+    assert seen == ["127.0.0.1:50002", "unix://@aa", DEFAULT_SOCKET]

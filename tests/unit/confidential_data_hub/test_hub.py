@@ -120,3 +120,13 @@ def test_main_runs_it_hardened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "run", lambda _: steps.append("run"))
     program.main([])
     assert steps == ["harden", "run"]
+
+
+def test_grpc_cdh_has_a_default_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(program, "serve", lambda _, default: seen.append(default))
+    monkeypatch.setattr(process, "harden", lambda: None)
+    monkeypatch.setattr(process, "run", lambda main: main())
+    program.main_grpc([])
+    program.main([])
+    assert seen == ["127.0.0.1:50000", "unix:///run/confidential-containers/cdh.sock"]
