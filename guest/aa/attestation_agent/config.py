@@ -36,7 +36,7 @@ class CocoAsTokenConfig(msgspec.Struct, frozen=True):
     """`[token_configs.coco_as]`: an attestation service that tokens of type `coco_as` come from."""
 
     url: str
-    """The address of its REST server, for example `http://as.example:50005`."""
+    """The address of its REST server, for example `http://as.example:8080`."""
 
 
 class TokenConfigs(msgspec.Struct, frozen=True):

@@ -180,7 +180,7 @@ class AttestationService:
 
 
 def of_service(service: AttestationService) -> Tokens:
-    config = CocoAsTokenConfig(url="http://as.example:50005/")
+    config = CocoAsTokenConfig(url="http://as.example:8080/")
     return Tokens(None, CocoAsTokens(config, SampleEvidence(), transport=lambda _: service))
 
 
