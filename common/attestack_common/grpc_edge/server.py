@@ -150,26 +150,33 @@ class GrpcServer:
 
     def _unary(self, name: str, method: Method) -> Any:  # noqa: ANN401  # as grpcio takes it
         async def answer(_requests: object, context: Any) -> bytes:  # noqa: ANN401
-            message = await self._message(context)
-            async with self._answering(name, context):
-                if self._running >= self._limits.running_calls:
-                    raise Refusal(Status.RESOURCE_EXHAUSTED, "too many calls at once")
-                self._running += 1
-                try:
-                    async with asyncio.timeout(self._limits.handler_seconds):
-                        return await method(message)
-                finally:
-                    self._running -= 1
-            raise AssertionError  # a refusal has ended the call
+            try:
+                return await self._run(method, await self._message(context))
+            except Exception as error:  # noqa: BLE001  # the last one to see it
+                await self._end(name, context, error)
+            raise AssertionError  # the call has ended
 
         return answer
 
+    async def _run(self, method: Method, message: bytes) -> bytes:
+        if self._running >= self._limits.running_calls:
+            raise Refusal(Status.RESOURCE_EXHAUSTED, "too many calls at once")
+        self._running += 1
+        try:
+            async with asyncio.timeout(self._limits.handler_seconds):
+                return await method(message)
+        finally:
+            self._running -= 1
+
     def _stream(self, name: str, method: StreamMethod) -> Any:  # noqa: ANN401  # as grpcio takes it
         async def answer(_requests: object, context: Any) -> AsyncIterator[bytes]:  # noqa: ANN401
-            message = await self._message(context)
-            async with self._answering(name, context), self._watching():
-                async for each in method(message):
-                    yield each
+            try:
+                message = await self._message(context)
+                async with self._watching():
+                    async for each in method(message):
+                        yield each
+            except Exception as error:  # noqa: BLE001  # the last one to see it
+                await self._end(name, context, error)
 
         return answer
 
@@ -191,30 +198,29 @@ class GrpcServer:
             self._watchers.discard(task)
 
     async def _message(self, context: Any) -> bytes:  # noqa: ANN401  # a context of grpcio
+        """Wait for the message of a call. Raises Refusal."""
         try:
             async with asyncio.timeout(self._limits.message_seconds):
                 message = await context.read()
         except TimeoutError:
             seconds = self._limits.message_seconds
-            await _abort(context, Status.DEADLINE_EXCEEDED, f"no whole message within {seconds:g} s")
+            raise Refusal(Status.DEADLINE_EXCEEDED, f"no whole message within {seconds:g} s") from None
         if message is self._grpc.aio.EOF:
-            await _abort(context, Status.INTERNAL, "Missing request message.")
+            raise Refusal(Status.INTERNAL, "Missing request message.")
         whole: bytes = message
         return whole
 
-    @asynccontextmanager
-    async def _answering(self, name: str, context: Any) -> AsyncIterator[None]:  # noqa: ANN401
-        """End the call with the status of what goes wrong inside."""
-        try:
-            yield
-        except Refusal as refusal:
-            await _abort(context, refusal.status, refusal.text)
-        except TimeoutError:
+    async def _end(self, name: str, context: Any, error: Exception) -> None:  # noqa: ANN401
+        """End a call with the status of what went wrong."""
+        if isinstance(error, Refusal):
+            refusal = error
+        elif isinstance(error, TimeoutError):
             _LOG.warning("a method took too long", method=name, seconds=self._limits.handler_seconds)
-            await _abort(context, Status.DEADLINE_EXCEEDED, f"no answer within {self._limits.handler_seconds:g} s")
-        except Exception as error:  # noqa: BLE001  # the last one to see it
+            refusal = Refusal(Status.DEADLINE_EXCEEDED, f"no answer within {self._limits.handler_seconds:g} s")
+        else:
             _LOG.error("a method failed", method=name, error=error)
-            await _abort(context, Status.INTERNAL, "internal error [INTERNAL]")
+            refusal = Refusal(Status.INTERNAL, "internal error [INTERNAL]")
+        await context.abort(loading.code_of(refusal.status), bounded_text(refusal.text))
 
 
 def _listen(server: Any, path: Path) -> None:  # noqa: ANN401  # a server of grpcio
@@ -226,7 +232,3 @@ def _listen(server: Any, path: Path) -> None:  # noqa: ANN401  # a server of grp
         server.add_insecure_port(f"unix:{path}")
     except RuntimeError:
         raise ConfigError(f"cannot listen on {path}", code="GRPC-SOCKET", advice=advice) from None
-
-
-async def _abort(context: Any, status: Status, text: str) -> None:  # noqa: ANN401  # a context of grpcio
-    await context.abort(loading.code_of(status), bounded_text(text))
