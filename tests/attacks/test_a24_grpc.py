@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import os
+import random
 import socket
 import struct
 from pathlib import Path
@@ -172,7 +172,7 @@ def test_a24_connections_that_say_nothing(server: Program) -> None:
 @pytest.mark.parametrize(
     "sent",
     [
-        os.urandom(4000),
+        random.Random(24).randbytes(4000),
         b"\0" * 4000,
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 4000,
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

@@ -182,9 +182,14 @@ def test_a_mistake_is_one_line_and_what_to_do(tmp_path: Path, name: str, argumen
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "name", ["attestation-agent", "ttrpc-aa", "confidential-data-hub", "ttrpc-cdh", "api-server-rest"]
+PROGRAMS = (
+    *("attestation-agent", "ttrpc-aa", "grpc-aa", "ttrpc-aa-client", "evidence_getter"),
+    *("confidential-data-hub", "ttrpc-cdh", "grpc-cdh", "ttrpc-cdh-tool", "grpc-cdh-tool", "cdh-oneshot"),
+    "api-server-rest",
 )
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_versions_and_help(name: str) -> None:
     assert "0.1.0" in run(name, "-V").stdout
     assert "usage:" in run(name, "--help").stdout
