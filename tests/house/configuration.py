@@ -24,7 +24,8 @@ from tests.house.sources import ROOT, entry_points
 TARGET: Final = ROOT / "docs" / "configuration.md"
 FILES: Final = (
     ("kbs", "key_broker_service.config", "KbsConfig"),
-    ("restful-as", "attestation_service.config", "StandaloneConfig"),
+    ("restful-as`, `grpc-as", "attestation_service.config", "StandaloneConfig"),
+    ("rvps", "reference_value_provider.config", "RvpsConfig"),
     ("attestation-agent", "attestation_agent.config", "AgentConfig"),
     ("confidential-data-hub", "confidential_data_hub.config", "HubConfig"),
 )
