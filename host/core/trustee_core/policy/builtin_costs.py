@@ -48,7 +48,7 @@ _COPYING: Final = frozenset(
 _CUTTING: Final = frozenset({"json.unmarshal", "split"})
 _COPY_GROWTH: Final = constant(8)
 """How much larger a copy may be: escapes, digits, a base of 64."""
-_TEXT: Final = constant(5)
+_TEXT: Final = constant(2)
 """Steps that it takes to look at the text of one size."""
 _WIDE: Final = re.compile(r"[0-9]{3}")
 _TEXTS: Final = frozenset({"RawString", "String"})
@@ -57,8 +57,15 @@ _PRINT: Final = 25
 _MAX_RANGE: Final = 10_000
 
 
+def require_bound(name: str) -> None:
+    """Raise UnboundedError if there is no bound for a built-in function."""
+    if name not in _COMPOSING and name not in _CONSTANT | _PICKING | _SCANNING | _COPYING | _CUTTING:
+        raise UnboundedError(f"there is no bound for {name}")
+
+
 def call_builtin(name: str, nodes: Sequence[Node], arguments: Sequence[Value], scope: Scope) -> Value:
     """Count a call; return what is known of its value. Raises UnboundedError."""
+    require_bound(name)
     composing = _COMPOSING.get(name)
     if composing is not None:
         return composing(nodes, arguments, scope)
@@ -67,8 +74,6 @@ def call_builtin(name: str, nodes: Sequence[Node], arguments: Sequence[Value], s
     given = together(arguments)
     if name in _PICKING:
         return given
-    if name not in _SCANNING | _COPYING | _CUTTING:
-        raise UnboundedError(f"there is no bound for {name}")
     scope.scan(given.grown(_TEXT))
     if name in _SCANNING:
         return Value.scalar()

@@ -1,6 +1,6 @@
 """What an evaluation costs at most, written as a polynomial in the size of what a guest controls.
 
-    size   of a document: its elements, and one for each 256 bytes of its text (`size_of_json`)
+    size   of a document: its elements, and one for each 64 bytes of its text (`size_of_json`)
     step   what the engine does in about 100 ns: it looks at one expression, or at one element of a collection
     turn   of a loop
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MAX_DEGREE: Final = 4
-BYTES_PER_SIZE: Final = 256
+BYTES_PER_SIZE: Final = 64
 
 
 class UnboundedError(Exception):

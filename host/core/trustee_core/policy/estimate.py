@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from trustee_core.policy.builtin_costs import CALL, call_builtin
+from trustee_core.policy.builtin_costs import CALL, call_builtin, require_bound
 from trustee_core.policy.cost import (
     BYTES_PER_SIZE,
     WHOLE,
@@ -192,11 +192,13 @@ class _Estimate:
         return self._keys(node["refr"], scope) + own
 
     def _call(self, node: Node, scope: Scope) -> Value:
-        arguments = [self._value(argument, scope) for argument in node["params"]]
         path = self._resolved(literal_path(node["fcn"]), scope)
         if path[: len(self._package) + 1] == ("data", *self._package):
             path = path[len(self._package) + 1 :]
         name = ".".join(path)
+        if name != PUBLIC_NAME and name not in self._functions:
+            require_bound(name)
+        arguments = [self._value(argument, scope) for argument in node["params"]]
         scope.take(CALL)
         if name == PUBLIC_NAME:
             scope.take(REFERENCE_VALUE)
@@ -390,7 +392,7 @@ def prefix(refr: Node) -> tuple[str, ...]:
     if kind == "RefDot" and literal_path(node["refr"]):
         return (*before, node["field"][1])
     if kind == "RefBrack" and literal_path(refr):
-        return (*before, node["index"]["String"]["value"])
+        return (*before, literal_path(refr)[-1])
     return before
 
 
@@ -404,5 +406,5 @@ def literal_path(node: Node) -> tuple[str, ...]:
     before = literal_path(node["refr"])
     if kind == "RefDot":
         return (*before, node["field"][1]) if before else ()
-    text = node["index"].get("String")
+    text = node["index"].get("String") or node["index"].get("RawString")
     return (*before, text["value"]) if before and text else ()

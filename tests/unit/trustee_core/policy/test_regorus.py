@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import pytest
 from attestack_common.errors import AttestackError
 from trustee_core.policy import compiled, placement, regorus
 from trustee_core.policy.contract import UNDEFINED, Evaluation, PolicyEngine, PolicyError, PolicyEvaluationError
+from trustee_core.policy.messages import Reply, Request
 from trustee_core.policy.regorus import MAX_LEARNED, MAX_ROUNDS, RegorusEngine
 
 from tests.unit.trustee_core.policy.evaluation import ALLOW, HEAD
@@ -65,7 +68,6 @@ async def test_a_text_is_compiled_once(compilations: list[str]) -> None:
     engine = RegorusEngine()
     text = HEAD + "allow := input.x"
     assert [await allowed(engine, text, claims) for claims in (b'{"x": 1}', b'{"x": 2}')] == [1, 2]
-    await engine.check(text, [ALLOW])
     assert compilations == [text]
 
 
@@ -259,3 +261,149 @@ async def test_a29_an_unknown_function_reads_as_the_engine_would_say_it() -> Non
 )
 async def test_a_good_upload_passes(body: str) -> None:
     await RegorusEngine().check(HEAD + body, [ALLOW])
+
+
+SLOW = HEAD + "allow := [v | walk(input, [_, v])]"
+"""A text without a bound: a worker evaluates it."""
+
+
+def elsewhere(engine: RegorusEngine) -> bool:
+    """Whether the engine has evaluated in a worker."""
+    return bool(engine._workers._state[0].processes)
+
+
+async def test_what_a_worker_says_is_what_a_thread_says() -> None:
+    engine = RegorusEngine()
+    body = "allow := [input.a, data.b, query_reference_value(`c`)]\nothers := null\nnever if input.x\n"
+    names = [ALLOW, "data.policy.others", "data.policy.never", "data.policy.absent"]
+
+    async def evaluation(text: str) -> Evaluation:
+        return await engine.evaluate(
+            text, names, input_json=b'{"a": 1.5}', data_json=b'{"b": [null]}', reference_values=Values({"c": 2**70})
+        )
+
+    here = await evaluation(HEAD + body)
+    assert not elsewhere(engine)
+    there = await evaluation(HEAD + body + "slow := walk(input)")
+    assert elsewhere(engine)
+    assert (there.values, there.absent) == (here.values, here.absent)
+    assert there.values[ALLOW] == [1.5, [None], 2**70]
+    assert there.policy_hash == compiled.policy_hash(HEAD + body + "slow := walk(input)")
+    await engine.close()
+
+
+async def test_a_worker_asks_for_reference_values_in_the_same_rounds() -> None:
+    engine = RegorusEngine()
+    values = Values({"first": "second", "second": "third", "third": 3})
+    text = HEAD + 'allow := query_reference_value(query_reference_value(query_reference_value("first")))\n'
+    slow = text + "slow := walk(input)"
+    assert await allowed(engine, slow, values=values) == 3
+    assert values.batches == [("first",), ("second",), ("third",)]
+    assert await allowed(engine, slow, values=values) == 3
+    assert values.batches[3:] == [("first", "second", "third")]
+    await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "claims", "code"),
+    [
+        (HEAD + "slow := walk(input)\nallow := to_number(`a`)", b"{}", "POLICY-EVALUATION"),
+        (HEAD + "slow := walk(input)\nallow := 1", b"{", "POLICY-EVALUATION"),
+        (HEAD + "slow := walk(input)\nallow := 1", b"\xff", "POLICY-INPUT"),
+        ("# " + "x" * 40_000 + "\nnonsense", b"{}", "POLICY-PARSE"),
+        ("# " + "x" * 2_000_000, b"{}", "POLICY-BOUNDS"),
+    ],
+)
+async def test_an_error_in_a_worker_is_the_error_of_a_thread(text: str, claims: bytes, code: str) -> None:
+    engine = RegorusEngine()
+    with pytest.raises(PolicyError) as caught:
+        await allowed(engine, text, claims)
+    assert caught.value.code == code
+    await engine.close()
+
+
+async def test_a31_a_large_input_goes_to_a_worker() -> None:
+    engine = RegorusEngine()
+    text = HEAD + "allow := count([1 | some x in input; some y in input; x == y])"
+    assert await allowed(engine, text, b"[1, 2, 3]") == 3
+    assert not elsewhere(engine)
+    assert await allowed(engine, text, json.dumps(list(range(500))).encode()) == 500
+    assert elsewhere(engine)
+    await engine.close()
+
+
+async def test_a31_what_took_long_on_a_thread_goes_to_a_worker_the_next_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = RegorusEngine()
+    text = HEAD + "allow := input.x"
+    with monkeypatch.context() as patch:
+        patch.setattr(regorus, "SLOW_SECONDS", -1.0)
+        assert await allowed(engine, text, b'{"x": 1}') == 1
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert not elsewhere(engine)
+    assert await allowed(engine, text, b'{"x": 2}') == 2
+    assert elsewhere(engine)
+    await engine.close()
+
+
+async def test_a31_what_took_long_at_the_upload_goes_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = RegorusEngine()
+    text = HEAD + "allow := input.x"
+    with monkeypatch.context() as patch:
+        patch.setattr(regorus, "SLOW_SECONDS", -1.0)
+        await engine.check(text, [ALLOW])
+    assert await allowed(engine, text, b'{"x": 2}') == 2
+    assert elsewhere(engine)
+    await engine.close()
+
+
+async def test_a_bounded_number_of_slow_policies_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = RegorusEngine(max_policies=2)
+    monkeypatch.setattr(regorus, "SLOW_SECONDS", -1.0)
+    texts = [f"{HEAD}allow := {number}" for number in range(3)]
+    for text in texts:
+        await allowed(engine, text)
+    assert list(engine._slow) == texts[1:]
+
+
+async def test_a31_the_rounds_of_an_evaluation_share_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = RegorusEngine()
+    limits: list[float] = []
+
+    async def answer(request: Request) -> Reply:
+        limits.append(request.seconds)
+        return Reply(values={ALLOW: 1}, missed=[f"v{len(limits)}"], seconds=0.75)
+
+    monkeypatch.setattr(engine._workers, "ask", answer)
+    with pytest.raises(PolicyEvaluationError):
+        await allowed(engine, SLOW, values=Values({}))
+    assert limits[:4] == [regorus.EVALUATION_SECONDS, 1.25, 0.5, 0.1]
+
+
+async def test_what_a_policy_prints_in_a_worker_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    engine = RegorusEngine()
+    with caplog.at_level(logging.DEBUG, "trustee.policy"):
+        await allowed(engine, HEAD + "slow := walk(input)\nallow if print(`hello`)")
+    assert [record.msg for record in caplog.records] == ["policy is evaluated in a process of its own", "policy prints"]
+    await engine.close()
+
+
+async def test_an_upload_for_a_worker_is_logged_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    engine = RegorusEngine()
+    with caplog.at_level(logging.INFO, "trustee.policy"):
+        await engine.check(SLOW, [ALLOW])
+        await engine.check(HEAD + "allow := true", [ALLOW])
+    (record,) = caplog.records
+    assert record.msg == "policy is stored for a process of its own"
+    await engine.close()
+
+
+async def test_an_upload_touches_no_thread_s_engine(compilations: list[str]) -> None:
+    engine = RegorusEngine()
+    await engine.check(HEAD + "allow := true", [ALLOW])
+    assert compilations == []
+    await engine.close()
+    with pytest.raises(PolicyEvaluationError) as caught:
+        await engine.check(HEAD + "allow := true", [ALLOW])
+    assert caught.value.code == "POLICY-PROCESS"
