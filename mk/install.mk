@@ -17,5 +17,5 @@ $(STAMP): $(REQUIREMENTS) pyproject.toml
 
 requirements: ## Pin the requirements again, with hashes and without URLs (run with Python 3.11)
 	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
-	  --extra guest --extra host --extra dev --output-file requirements/all.txt pyproject.toml
+	  --extra guest --extra guest-grpc --extra host --extra dev --output-file requirements/all.txt pyproject.toml
 	@echo "requirements: ok"
