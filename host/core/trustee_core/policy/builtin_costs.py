@@ -5,6 +5,7 @@
     scanning   looks at all it is given, gives something small
     copying    looks at all it is given, gives no more than that
     cutting    gives elements where there was text: up to one for each byte
+    squaring   looks at all it is given once for each part of it, gives no more than that
     composing  see the functions
 
 What is not here (`walk`, `numbers.range` of what a guest sends, `bits.lsh`, patterns and formats that a guest sends)
@@ -28,28 +29,30 @@ CALL: Final = 4
 """Steps of a call, whatever is called."""
 
 _CONSTANT: Final = frozenset(
-    {"abs", "ceil", "count", "floor", "round", "type_name"}
+    {"abs", "ceil", "floor", "round", "type_name"}
     | {"is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string"}
     | {"time.add_date", "time.clock", "time.date", "time.diff", "time.now_ns", "time.weekday"}
-    | {"time.parse_duration_ns", "time.parse_rfc3339_ns"}
 )
 _PICKING: Final = frozenset({"object.get"})
 _SCANNING: Final = frozenset(
-    {"contains", "endswith", "indexof", "startswith", "to_number", "units.parse", "units.parse_bytes"}
-    | {"base64.is_valid", "json.is_valid"}
+    {"base64.is_valid", "contains", "count", "endswith", "indexof", "json.is_valid", "startswith", "to_number"}
+    | {"time.parse_duration_ns", "time.parse_rfc3339_ns"}
 )
 _COPYING: Final = frozenset(
-    {"array.concat", "array.reverse", "array.slice", "intersection", "max", "min", "product", "sort", "sum", "union"}
+    {"array.concat", "array.reverse", "array.slice", "max", "min", "sort", "sum"}
     | {"object.filter", "object.keys", "object.remove", "object.union"}
     | {"bits.and", "bits.negate", "bits.or", "bits.rsh", "bits.xor", "format_int"}
     | {"base64.decode", "base64.encode", "json.marshal", "lower", "strings.reverse", "substring", "upper"}
-    | {"trim", "trim_left", "trim_prefix", "trim_right", "trim_space", "trim_suffix"}
+    | {"trim_prefix", "trim_space", "trim_suffix"}
 )
 _CUTTING: Final = frozenset({"json.unmarshal", "split"})
+_SQUARING: Final = frozenset({"intersection", "object.union_n", "product", "union", "units.parse", "units.parse_bytes"})
 _COPY_GROWTH: Final = constant(8)
 """How much larger a copy may be: escapes, digits, a base of 64."""
 _TEXT: Final = constant(2)
 """Steps that it takes to look at the text of one size."""
+_CHARACTERS: Final = constant(5)
+"""Steps that it takes to look for each character of one size among those of another."""
 _WIDE: Final = re.compile(r"[0-9]{3}")
 _TEXTS: Final = frozenset({"RawString", "String"})
 _PATTERN: Final = 50
@@ -59,7 +62,7 @@ _MAX_RANGE: Final = 10_000
 
 def require_bound(name: str) -> None:
     """Raise UnboundedError if there is no bound for a built-in function."""
-    if name not in _COMPOSING and name not in _CONSTANT | _PICKING | _SCANNING | _COPYING | _CUTTING:
+    if name not in _COMPOSING and name not in _CONSTANT | _PICKING | _SCANNING | _COPYING | _CUTTING | _SQUARING:
         raise UnboundedError(f"there is no bound for {name}")
 
 
@@ -77,6 +80,9 @@ def call_builtin(name: str, nodes: Sequence[Node], arguments: Sequence[Value], s
     scope.scan(given.grown(_TEXT))
     if name in _SCANNING:
         return Value.scalar()
+    if name in _SQUARING:
+        scope.take(given.size * (given.size if given.items is None else constant(given.items)))
+        return given
     if name in _COPYING:
         return given.grown(_COPY_GROWTH)
     elements = given.grown(constant(BYTES_PER_SIZE))
@@ -97,9 +103,19 @@ def _replace(nodes: Sequence[Node], arguments: Sequence[Value], scope: Scope) ->
     ((kind, node),) = nodes[2].items()
     if kind not in _TEXTS:
         raise UnboundedError("replace puts in what is computed")
-    replaced = arguments[0].grown(constant(max(1, len(node["value"]))))
+    replaced = arguments[0].grown(constant(1 + len(node["value"])))
     scope.scan(replaced)
     return replaced
+
+
+def _trim(_nodes: Sequence[Node], arguments: Sequence[Value], scope: Scope) -> Value:
+    """Each character is looked for among those to be cut off."""
+    text, characters = arguments
+    if characters.size.is_constant:
+        scope.scan(text.grown(_TEXT * characters.size))
+    else:
+        scope.take(_CHARACTERS * text.size * characters.size)
+    return text
 
 
 def _sprintf(nodes: Sequence[Node], arguments: Sequence[Value], scope: Scope) -> Value:
@@ -145,4 +161,5 @@ _COMPOSING: Final[Mapping[str, Composing]] = {
     "regex.match": _regex,
     "replace": _replace,
     "sprintf": _sprintf,
+    **dict.fromkeys(("trim", "trim_left", "trim_right"), _trim),
 }

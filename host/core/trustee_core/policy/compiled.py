@@ -3,6 +3,7 @@
 What the engine does, and what this module makes of it:
 
     its object belongs to a thread; elsewhere it panics      PolicyEvaluationError (POLICY-PANIC); the caller drops it
+    ... and cannot be dropped                                given back to its thread, which drops it later
     a panic is a BaseException                               caught here, narrowly, and nowhere else
     errors end with a stack trace under RUST_BACKTRACE       cut off
     undefined and null look alike as Python objects,         both are asked for: undefined is UNDEFINED,
@@ -19,6 +20,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -93,6 +95,16 @@ class Run:
     missed: tuple[str, ...]
 
 
+class _OfThread(threading.local):
+    """Engines of this thread whose policies ended on another one: the collector of garbage runs on any."""
+
+    def __init__(self) -> None:
+        self.abandoned: list[_Engine] = []
+
+
+_OF_THREAD: Final = _OfThread()
+
+
 class CompiledPolicy:
     """A policy that the engine has parsed, with the guard beside it."""
 
@@ -100,6 +112,9 @@ class CompiledPolicy:
         """Compile. `say` takes what the policy prints (else the log). Raises PolicyParseError, PolicyRefusedError."""
         found = bounded_tokens(text)
         self._say = say
+        self._of_thread = _OF_THREAD  # kept, since `__del__` may run when the module is gone
+        self._abandoned = _OF_THREAD.abandoned
+        self._abandoned.clear()
         self._lookup = _Lookup()
         self._engine = _new_engine(self._lookup)
         _call(PolicyParseError, self._engine.add_policy, "", text)
@@ -113,6 +128,11 @@ class CompiledPolicy:
         """Names of the functions that the text calls and does not define."""
         self._data = b""
         self._absent: set[str] = set()
+
+    def __del__(self) -> None:
+        engine = getattr(self, "_engine", None)
+        if engine is not None and self._abandoned is not self._of_thread.abandoned:
+            self._abandoned.append(engine)
 
     def run(self, rules: Sequence[str], input_json: bytes, data_json: bytes, known: Mapping[str, Any]) -> Run:
         """Evaluate rules. `data_json` may be empty, `known` is by reference value id. Raises PolicyEvaluationError."""

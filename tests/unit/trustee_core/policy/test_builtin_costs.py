@@ -8,6 +8,7 @@ from trustee_core.policy.compiled import builtins
 from trustee_core.policy.cost import WHOLE, Scope, UnboundedError, Value
 from trustee_core.policy.guard import PUBLIC_NAME
 
+TRIMMING = {"trim", "trim_left", "trim_right"}
 WITHOUT_A_BOUND = {
     "__builtin_sets.intersection",
     "__builtin_sets.union",
@@ -19,7 +20,6 @@ WITHOUT_A_BOUND = {
     "json.remove",
     "numbers.range_step",
     "object.subset",
-    "object.union_n",
     "regex.find_all_string_submatch_n",
     "regex.find_n",
     "regex.replace",
@@ -34,7 +34,8 @@ WITHOUT_A_BOUND = {
     "trace",
     "walk",
 }
-COMPOSING = {"concat", "numbers.range", "regex.is_valid", "regex.match", "replace", "sprintf"}
+COMPOSING = {"concat", "numbers.range", "regex.is_valid", "regex.match", "replace", "sprintf"} | TRIMMING
+SQUARING = {"intersection", "object.union_n", "product", "union", "units.parse", "units.parse_bytes"}
 
 
 def called(name: str) -> tuple[Value, Scope]:
@@ -53,14 +54,38 @@ def test_every_built_in_function_has_a_bound_or_is_known_to_have_none() -> None:
             without.add(name)
         else:
             assert len(value.size.terms) <= 2
-            assert len(scope.total.terms) <= 2
+            assert (len(scope.total.terms) > 2) == (name in SQUARING)
     assert without == WITHOUT_A_BOUND
 
 
 @pytest.mark.parametrize(
     ("name", "steps", "size"),
-    [("count", 0, 1), ("object.get", 0, 101), ("startswith", 202, 1), ("lower", 202, 808), ("split", 6666, 6464)],
+    [
+        ("is_array", 0, 1),
+        ("count", 202, 1),
+        ("object.get", 0, 101),
+        ("startswith", 202, 1),
+        ("lower", 202, 808),
+        ("split", 6666, 6464),
+        ("product", 202 + 101 * 101, 101),
+    ],
 )
 def test_what_is_looked_at_and_what_is_given(name: str, steps: int, size: int) -> None:
     value, scope = called(name)
     assert (scope.total.at(100), value.size.at(100)) == (steps, size)
+
+
+@pytest.mark.parametrize("name", TRIMMING)
+def test_trimming_costs_by_the_characters_that_are_cut_off(name: str) -> None:
+    for characters, degree in ((Value.scalar(), 1), (Value(WHOLE), 2)):
+        scope = Scope()
+        assert call_builtin(name, [], [Value(WHOLE), characters], scope) == Value(WHOLE)
+        scope.end()
+        assert len(scope.total.terms) - 1 == degree
+
+
+def test_the_union_of_a_few_costs_by_how_few_they_are() -> None:
+    scope = Scope()
+    call_builtin("object.union_n", [], [Value(WHOLE, items=3)], scope)
+    scope.end()
+    assert scope.total.at(100) == 101 * (2 + 3)

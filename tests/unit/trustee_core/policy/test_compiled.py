@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import logging
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import regorus
@@ -17,6 +18,9 @@ from trustee_core.policy.contract import UNDEFINED, PolicyError, PolicyEvaluatio
 
 from tests.conformance.recordings import http_recording
 from tests.unit.trustee_core.policy.evaluation import ALLOW, HEAD, compiled, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
@@ -306,3 +310,29 @@ def test_a24_any_text_compiles_or_raises_a_policy_error(text: str) -> None:
         policy.run([ALLOW], b"{}", b"", {})
     except PolicyError as error:
         assert error.code.startswith("POLICY-")  # noqa: PT017  # either outcome is right
+
+
+def on_another_thread(do: Callable[[], object]) -> None:
+    thread = threading.Thread(target=do)
+    thread.start()
+    thread.join()
+
+
+def test_a_policy_that_ends_on_another_thread_gives_its_engine_back() -> None:
+    policies = [CompiledPolicy(HEAD + "allow := true")]
+    given_back = policies[0]._abandoned
+    on_another_thread(policies.clear)  # dropped there, the engine would complain, and stay in memory
+    assert len(given_back) == 1
+    CompiledPolicy(HEAD + "allow := true")
+    assert given_back == []
+
+
+def test_a_policy_that_was_refused_is_no_burden_to_another_thread() -> None:
+    errors = []
+    for text in ("nonsense", HEAD + "allow := http.send({})", HEAD + "query_reference_value(x) := 1", "[" * 100):
+        with pytest.raises(PolicyError) as caught:
+            CompiledPolicy(text)
+        errors.append(caught.value)
+    on_another_thread(errors.clear)
+    del caught
+    on_another_thread(gc.collect)
