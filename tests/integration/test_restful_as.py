@@ -158,7 +158,8 @@ def test_https_with_both_files(tmp_path: Path) -> None:
     [
         (["-t", "cert.pem"], None, "AS-HTTPS"),
         (["-k", "key.pem"], None, "AS-HTTPS"),
-        ([], {"attestation_token_broker": {"type": "Simple"}}, "CONFIG-REFUSED-KEY"),
+        ([], {"attestation_token_broker": {"policy_dir": "/policies"}}, "CONFIG-REFUSED-KEY"),
+        ([], {"attestation_token_broker": {"type": "Jwt"}}, "CONFIG-VALUE"),
         ([], {"attestation_token_broker": {"signer": {"key_path": "/nonexistent/key"}}}, "FILE-READ"),
         ([], {"rvps_config": {"type": "GrpcRemote", "address": "unix:///rvps.sock"}}, "GRPC-ADDRESS"),
         ([], {"rvps_config": {"type": "BuiltIn", "storage_type": "LocalFs"}}, "STORAGE-TABLE"),

@@ -23,12 +23,13 @@ from trustee_core.policy.regorus import RegorusEngine
 from trustee_core.storage.registry import open_storage
 
 from attestation_service.attestation_policies import AttestationPolicies
-from attestation_service.config import RemoteRvps
+from attestation_service.config import RemoteRvps, TokenType
 from attestation_service.decisions import log_decision
 from attestation_service.ear_token import TokenSigner
 from attestation_service.endorsements import Endorsements
 from attestation_service.service import BuiltInAttestationService
-from attestation_service.stored_signer import stored_signer
+from attestation_service.simple_token import SimpleTokenSigner
+from attestation_service.stored_signer import stored_signer, stored_simple_signer
 from attestation_service.verification import Verification
 from attestation_service.verifier_settings import verifier_settings
 
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
     from trustee_core.policy.contract import PolicyEngine
     from trustee_core.storage.contract import StorageBackend
 
-    from attestation_service.config import BuiltInRvps, ServiceConfig, SignerConfig, StandaloneConfig
+    from attestation_service.config import BuiltInRvps, ServiceConfig, StandaloneConfig, TokenBrokerConfig
     from attestation_service.decisions import DecisionRecord
-    from attestation_service.service import ReferenceValueStore
+    from attestation_service.service import ReferenceValueStore, TokenIssuer
 
 _LOG: Final = get_logger("as")
 _MAX_PEM: Final = 1024 * 1024
@@ -72,7 +73,7 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
         StorageError: the storage cannot be used.
     """
     settings = verifier_settings(config.verifier_config, source=source, strict=strict)
-    signer = await _signer(config.attestation_token_broker.signer, storage)
+    signer = await _signer(config.attestation_token_broker, storage)
     async with AsyncExitStack() as opened:
         if engine is None:
             engine = RegorusEngine()
@@ -153,15 +154,19 @@ async def _remote_values(
     return values
 
 
-async def _signer(config: SignerConfig | None, storage: StorageBackend) -> TokenSigner:
+async def _signer(broker: TokenBrokerConfig, storage: StorageBackend) -> TokenIssuer:
+    config, simple = broker.signer, broker.type is TokenType.SIMPLE
+    if simple:
+        _LOG.warning("Simple tokens say nothing of the appraisal's status: who relies on them checks `tcb-status`")
     if config is None:
         _LOG.info("tokens are signed with a key that is kept in the storage: no signer is configured")
-        return await stored_signer(storage)
+        return await (stored_simple_signer(storage) if simple else stored_signer(storage))
     certificates = None if config.cert_path is None else _pem("cert_path", config.cert_path)
     key = _pem("key_path", config.key_path)
     if config.key_path.stat().st_mode & _OTHERS:
         _LOG.warning("others may read the key that signs tokens: chmod 600", key_path=config.key_path)
-    return TokenSigner.from_pem(key, certificates=certificates, certificate_url=config.cert_url)
+    kind = SimpleTokenSigner if simple else TokenSigner
+    return kind.from_pem(key, certificates=certificates, certificate_url=config.cert_url)
 
 
 def _pem(key: str, path: Path) -> bytes:

@@ -16,11 +16,11 @@ Keys of older releases:
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path  # noqa: TC003  # msgspec reads the annotations
 from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
-from attestack_common.errors import ConfigError
 from attestack_common.logs import get_logger
 
 _LOG: Final = get_logger("as.config")
@@ -34,11 +34,20 @@ class SignerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The key that signs tokens."""
 
     key_path: Path
-    """PEM file of a P-256 key, PKCS#8 or SEC1. Replicas share one."""
+    """PEM file of a P-256 key, PKCS#8 or SEC1; of an RSA key for Simple tokens. Replicas share one."""
     cert_url: str | None = None
     """Where relying parties find its certificate chain: `x5u`."""
     cert_path: Path | None = None
     """PEM file of its certificate chain, the certificate of the key first: `x5c`."""
+
+
+class TokenType(Enum):
+    """`attestation_token_broker.type`."""
+
+    __aliases__ = {"ear": "Ear", "simple": "Simple"}  # noqa: RUF012  # a member of an enumeration would be a value
+
+    EAR = "Ear"
+    SIMPLE = "Simple"
 
 
 class TokenBrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +57,8 @@ class TokenBrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
         "policy_dir": "policies are kept in the storage that `storage_backend` names; set them with POST /policy"
     }
 
+    type: TokenType = TokenType.EAR
+    """The form of tokens: EAR, or the Simple tokens of older releases, which have no status."""
     duration_min: Annotated[int, msgspec.Meta(ge=1, le=_LONGEST)] = 5
     """Minutes until a token expires."""
     issuer_name: str = "CoCo-Attestation-Service"
@@ -62,17 +73,6 @@ class TokenBrokerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Without one, the key is made once and kept in the store."""
     verbose_token: bool = True
     """False leaves `additional-evidence` out of tokens, and of what policies see."""
-
-    @staticmethod
-    def __before_decode__(table: dict[str, Any]) -> dict[str, Any]:
-        """Take out `type`, of which only `Ear` is left. Raises ConfigError."""
-        if str(table.pop("type", "Ear")).lower() != "ear":
-            raise ConfigError(
-                "attestation_token_broker.type: only Ear tokens are issued",
-                code="CONFIG-REFUSED-KEY",
-                advice="remove the key: every token is an EAR; relying parties find the TEE key in /submods/cpu0",
-            )
-        return table
 
 
 class BuiltInRvps(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="BuiltIn"):

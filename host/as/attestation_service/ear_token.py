@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from attestation_protocol.ear import AttestationResult
 
@@ -64,8 +64,12 @@ class TokenSigner:
             raise ConfigError(
                 "Only P-256 attestation token signing keys are supported", code="AS-SIGNING-KEY", advice=_KEY_ADVICE
             )
-        chain = _chain(certificates, loaded.public_key()) if certificates is not None else ()
+        chain = certificate_chain(certificates, loaded.public_key()) if certificates is not None else ()
         return cls(loaded, certificates=chain, certificate_url=certificate_url)
+
+    def issue(self, result: AttestationResult, _policy_hashes: Mapping[str, str]) -> str:
+        """Encode and sign."""
+        return self.sign(result)
 
     def sign(self, result: AttestationResult) -> str:
         """Encode and sign."""
@@ -95,7 +99,8 @@ def _jwk(
     return {**jwk, "kty": "EC", "crv": "P-256", "x": x, "y": y}
 
 
-def _chain(pem: bytes, key: ec.EllipticCurvePublicKey) -> tuple[x509.Certificate, ...]:
+def certificate_chain(pem: bytes, key: object) -> tuple[x509.Certificate, ...]:
+    """Read the chain of the certificate of a public key, leaf first. Raises ConfigError."""
     try:
         chain = tuple(x509.load_pem_x509_certificates(pem))
         leaf = chain[0].public_key()

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from attestation_service.attestation_policies import AttestationPolicies
     from attestation_service.config import TokenBrokerConfig
     from attestation_service.contract import EvidenceRequest
-    from attestation_service.ear_token import TokenSigner
     from attestation_service.verification import Verification, Verified
 
 DEFAULT_POLICY: Final = "default"
@@ -65,6 +64,23 @@ class ReferenceValueStore(Protocol):
         ...
 
 
+class TokenIssuer(Protocol):
+    """What makes a token of a result, and is known by its key."""
+
+    @property
+    def jwk(self) -> dict[str, Any]:
+        """The public key."""
+        ...
+
+    def issue(self, result: AttestationResult, policy_hashes: Mapping[str, str]) -> str:
+        """Encode and sign; the hashes are by submodule. Raises AppraisalError: the form has no place for the result."""
+        ...
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the JWK set."""
+        ...
+
+
 class BuiltInAttestationService:
     """An `AttestationBackend` in this process. `assembly` puts one together from configuration and storage."""
 
@@ -72,7 +88,7 @@ class BuiltInAttestationService:
         self,
         *,
         broker: TokenBrokerConfig,
-        signer: TokenSigner,
+        signer: TokenIssuer,
         verification: Verification,
         policies: AttestationPolicies,
         reference_values: ReferenceValueStore,
@@ -136,7 +152,7 @@ class BuiltInAttestationService:
             decided[position] = EvidenceDecision(each.tee, each.findings, name, stored_id, hashes[name], status)
         result = self._result(submodules, int(now.timestamp()))
         findings = {name: each.findings for name, each in zip(names, verified, strict=True)}
-        return Appraisal(self._signer.sign(result), result, findings, hashes)
+        return Appraisal(self._signer.issue(result, hashes), result, findings, hashes)
 
     def _result(self, submodules: dict[str, Submodule], issued_at: int) -> AttestationResult:
         broker = self._broker

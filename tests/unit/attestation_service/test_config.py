@@ -11,7 +11,15 @@ import pytest
 from attestack_common import config as configuration
 from attestack_common.errors import ConfigError
 from attestation_protocol.tee import Tee
-from attestation_service.config import BuiltInRvps, RemoteRvps, ServiceConfig, SignerConfig, StandaloneConfig
+from attestation_service.config import (
+    BuiltInRvps,
+    RemoteRvps,
+    ServiceConfig,
+    SignerConfig,
+    StandaloneConfig,
+    TokenBrokerConfig,
+    TokenType,
+)
 from attestation_service.endorsement_sources import OfflineStore, OnlineSource
 from attestation_service.verifier_settings import verifier_settings
 from evidence_verifiers import registry
@@ -85,8 +93,21 @@ def test_an_address_without_a_type_is_not_taken_for_a_provider_in_this_process()
         decode({"rvps_config": {"address": "http://rvps:50003"}})
 
 
-def test_the_broker_as_a_text_as_older_releases_wrote_it() -> None:
-    assert decode({"attestation_token_broker": "Ear"}, strict=True) == decode({})
+@pytest.mark.parametrize("broker", ["Ear", "ear", {"type": "Ear"}, {"type": "ear"}, {}])
+def test_tokens_are_ears_unless_told_otherwise(broker: Any) -> None:
+    assert decode({"attestation_token_broker": broker}, strict=True) == decode({})
+
+
+@pytest.mark.parametrize("broker", ["Simple", "simple", {"type": "Simple"}, {"type": "simple"}])
+def test_tokens_of_older_releases_may_be_asked_for(broker: Any) -> None:
+    assert decode({"attestation_token_broker": broker}, strict=True).attestation_token_broker == TokenBrokerConfig(
+        type=TokenType.SIMPLE
+    )
+
+
+def test_another_kind_of_token_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"attestation_token_broker\.type: wanted one of Ear, Simple"):
+        decode({"attestation_token_broker": {"type": "Jwt"}})
 
 
 @pytest.mark.parametrize("minutes", [0, -5, 60 * 24 * 366 + 1])
@@ -98,14 +119,12 @@ def test_a_token_lives_between_a_minute_and_a_year(minutes: int) -> None:
 @pytest.mark.parametrize(
     ("document", "key", "advice"),
     [
-        ({"attestation_token_broker": {"type": "Simple"}}, "attestation_token_broker.type", "every token is an EAR"),
         ({"attestation_token_broker": {"policy_dir": "/p"}}, "attestation_token_broker.policy_dir", "storage_backend"),
         ({"rvps_config": {"type": "BuiltIn", "store_type": "LocalFs"}}, "rvps_config.store_type", "storage_type"),
         ({"rvps_config": {"type": "BuiltIn", "store_config": {}}}, "rvps_config.store_config", "storage_backend"),
         ({"rvps_config": {"type": "BuiltIn", "storage": {}}}, "rvps_config.storage", "storage_type"),
         ({"rvps_config": {"store_type": "LocalFs", "remote_addr": ""}}, "rvps_config.store_type", "storage_type"),
         ({"rvps_store_type": "LocalFs"}, "rvps_store_type", "storage_type"),
-        ({"attestation_token_broker": "Simple"}, "attestation_token_broker.type", "every token is an EAR"),
         ({"attestation_token_config": {"duration_min": 5}}, "attestation_token_config", "attestation_token_broker"),
     ],
 )
