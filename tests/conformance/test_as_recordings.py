@@ -39,6 +39,7 @@ DIVERGENCES: Final = {
     ("as-rest-attestation", 14): ("status 400 -> 200; headers content-type", "the single-evidence request"),
     ("as-rest-policy", 3): ("status 200 -> 500", "a policy id that leads out of a directory"),
     ("as-rest-policy", 5): ("without ../x", "a policy id that leads out of a directory"),
+    ("as-rest-policy", 6): ("status 404 -> 200; headers content-type", "`GET /policy/{policy_id}`"),
     ("as-rest-snp", 6): ("text [SNP-RESERVED]", "SNP reports of version 2"),
 }
 """By file and step: what is different (as `differences` says it), and the row of docs/differences.d/as.md for it."""

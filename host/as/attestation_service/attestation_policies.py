@@ -70,7 +70,7 @@ class AttestationPolicies:
         Raises NoPolicyError, AppraisalError, AttestationPolicyError.
         """
         name = f"{policy_id}_{tee_class}"
-        text = await self._text(name)
+        text = await self.text(name)
         try:
             evaluation = await self._engine.evaluate(
                 text, RULES, input_json=compact_json(annotated_evidence), reference_values=reference_values
@@ -82,7 +82,8 @@ class AttestationPolicies:
             ) from error
         return appraise(evaluation, policy_id, annotated_evidence), evaluation.policy_hash
 
-    async def _text(self, name: str) -> str:
+    async def text(self, name: str) -> str:
+        """Return the text of a policy by its full id. Raises NoPolicyError, AttestationPolicyError."""
         try:
             return await self._policies.get(name)
         except (PolicyNotFoundError, PolicyIdError) as error:

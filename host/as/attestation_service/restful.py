@@ -3,6 +3,7 @@
     POST /attestation              a request of either generation      200, the token
     POST /policy                   {"policy_id", "policy"}             200, empty
     GET  /policy                                                       200, [{"policy-id"}, …]
+    GET  /policy/<full id>                                             200, the policy's text; 404, there is none
     POST /challenge                {"tee", "tee_params"}               200, the challenge
     GET  /.well-known/jwks.json                                        200, the JWK set
     GET  /healthz                                                      200, empty
@@ -23,7 +24,7 @@ from attestation_protocol.encoding import compact_json
 from attestation_protocol.errors import wire_text
 
 from attestation_service.cors import CrossOrigin
-from attestation_service.errors import AttestationServiceError, BodyError
+from attestation_service.errors import AttestationServiceError, BodyError, NoPolicyError
 from attestation_service.rest_requests import parse_attestation, parse_challenge, parse_policy
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = get_logger("as.rest")
 _TEXT: Final = "text/plain; charset=utf-8"
+_ONE_POLICY: Final = "/policy/"
 _INTERNAL: Final = "An internal error occured: "
 """Spelt as it is on the wire."""
 
@@ -69,6 +71,8 @@ class RestApi:
 
     async def _answer(self, request: Request) -> Response:
         routes = self._routes.get(request.path)
+        if routes is None and request.method == "GET" and request.path.startswith(_ONE_POLICY):
+            routes = {"GET": lambda _body: self._policy(request.path.removeprefix(_ONE_POLICY))}
         if routes is None:
             return Response(404)
         route = routes.get(request.method)
@@ -102,6 +106,14 @@ class RestApi:
         with _context("get policies"):
             names = await self._service.policies()
         return Response(200, compact_json([{"policy-id": name} for name in names]))
+
+    async def _policy(self, policy_id: str) -> Response:
+        try:
+            with _context("get policy"):
+                text = await self._service.policy(policy_id)
+        except NoPolicyError:
+            return Response(404)
+        return Response(200, text.encode(), _TEXT)
 
     async def _challenge(self, body: bytes) -> Response:
         tee, parameters = parse_challenge(body)

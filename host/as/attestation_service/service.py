@@ -174,6 +174,10 @@ class BuiltInAttestationService:
         """Return the full ids of the stored policies, sorted. Raises AttestationPolicyError."""
         return await self._policies.ids()
 
+    async def policy(self, policy_id: str) -> str:
+        """Return the text of a policy by its full id. Raises NoPolicyError, AttestationPolicyError."""
+        return await self._policies.text(policy_id)
+
     async def register_reference_value(self, message: str) -> None:
         """Pass a registration message to the RVPS. Raises ReferenceValueError."""
         try:

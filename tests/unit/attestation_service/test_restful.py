@@ -71,6 +71,23 @@ async def test_json_may_be_declared_in_several_ways(bench: Bench, kind: str) -> 
     assert (await call(bench, "POST", "/attestation", SAMPLE, {"content-type": kind})).status == 200
 
 
+async def test_a_policy_can_be_read(bench: Bench) -> None:
+    document = {"policy_id": "mine_cpu", "policy": "cGFja2FnZSBwb2xpY3k"}
+    await call(bench, "POST", "/policy", document)
+    found = await call(bench, "GET", "/policy/mine_cpu")
+    assert (found.status, found.content_type, found.body) == (200, "text/plain; charset=utf-8", b"package policy")
+    assert b"trust_claims" in (await call(bench, "GET", "/policy/default_cpu")).body
+
+
+@pytest.mark.parametrize("name", ["none", "mine", "", "../default_cpu", "default_cpu.rego", "default_cpu/", "a\0b"])
+async def test_a_policy_that_is_not_there_is_not_found(bench: Bench, name: str) -> None:
+    assert await call(bench, "GET", f"/policy/{name}") == Response(404, headers=(VARY,))
+
+
+async def test_policies_are_not_deleted(bench: Bench) -> None:
+    assert (await call(bench, "DELETE", "/policy/default_cpu")).status == 404
+
+
 async def test_policies_are_stored_and_listed(bench: Bench) -> None:
     document = {"policy_id": "mine_cpu", "policy": "cGFja2FnZSBwb2xpY3k"}
     assert await call(bench, "POST", "/policy", document) == Response(200, headers=(VARY,))
