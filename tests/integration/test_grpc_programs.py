@@ -124,6 +124,20 @@ def test_calls_and_the_jwk_set_over_tls(tmp_path: Path) -> None:
         assert header["jwk"] == jwk
 
 
+def test_each_process_of_a_broker_has_its_own_connection(tmp_path: Path) -> None:
+    with Cluster(tmp_path, workers=3) as cluster:
+        for program in (cluster.rvps, cluster.service, cluster.kbs):
+            cluster.start(program)
+        first = Guest(cluster.url, new_key("P-256"))
+        assert first.send("POST", f"/kbs/v0/resource/{PATH}", SECRET).status == 200
+        assert first.send("POST", "/kbs/v0/reference-value", message(VALUES)).status == 200
+        guests = [first, *(Guest(cluster.url, new_key("P-256")) for _ in range(9))]
+        assert [secret(guest) for guest in guests] == [SECRET] * 10
+        for guest in guests:
+            guest.close()
+        assert cluster.kbs.stop() == 0
+
+
 def test_a_token_of_another_issuer_opens_nothing(cluster: Cluster, guest: Guest, tmp_path: Path) -> None:
     for program in (cluster.rvps, cluster.service):
         cluster.start(program)

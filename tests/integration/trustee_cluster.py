@@ -22,6 +22,7 @@ insecure_sample_evidence = true
 [http_server]
 sockets = ["127.0.0.1:{port}"]
 insecure_http = true
+worker_count = {workers}
 [attestation_token]
 trusted_certs_paths = ["{root}"]
 [attestation_service]
@@ -43,7 +44,7 @@ storage_backend_type = "kvstorage"
 class Cluster:
     """The three programs, in `folder`. `start` starts them in the order in which they need each other."""
 
-    def __init__(self, folder: Path, *, tls: bool = False) -> None:
+    def __init__(self, folder: Path, *, tls: bool = False, workers: int = 1) -> None:
         self.folder = folder
         self.rvps_port, self.as_port, self.kbs_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.kbs_port}"
@@ -62,7 +63,13 @@ class Cluster:
         config = folder / "kbs.toml"
         address = f"https://localhost:{self.as_port}" if tls else f"http://127.0.0.1:{self.as_port}"
         config.write_text(
-            _KBS.format(port=self.kbs_port, root=self.root, service=address, store=folder / "store-of-kbs")
+            _KBS.format(
+                port=self.kbs_port,
+                workers=workers,
+                root=self.root,
+                service=address,
+                store=folder / "store-of-kbs",
+            )
         )
         self.kbs = Program("kbs", "--config-file", config, ready=Tcp(self.kbs_port), env=environment)
         self._running = ExitStack()
