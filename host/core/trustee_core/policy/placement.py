@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trustee_core.policy.cost import Polynomial
 
 MAX_TEXT: Final = 32 * 1024
-MAX_PARSING_WORK: Final = 1 << 14
+MAX_PARSING_WORK: Final = 1 << 17
 MAX_DOCUMENTS: Final = 1024 * 1024
 MAX_STEPS: Final = 1_000_000
 
@@ -40,12 +40,28 @@ class ThreadPolicy:
         require_short_parsing(text)
         self.policy: Final = CompiledPolicy(text)
         self._steps: Final = bounded_steps(self.policy)
+        self._short: Final = _most(self._steps)
 
     def takes(self, input_json: bytes, data_json: bytes) -> bool:
         """Whether an evaluation stays within the bound."""
-        if len(input_json) + len(data_json) > MAX_DOCUMENTS:
+        length = len(input_json) + len(data_json)
+        if length <= self._short:
+            return True
+        if length > MAX_DOCUMENTS:
             return False
         return self._steps.at(size_of_json(input_json) + size_of_json(data_json)) <= MAX_STEPS
+
+
+def _most(steps: Polynomial) -> int:
+    """Return a length of documents, in bytes, up to which they keep the bound whatever they hold.
+
+    A document's size is no more than its length.
+    """
+    least, most = 0, MAX_DOCUMENTS
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if steps.at(middle) <= MAX_STEPS else (least, middle - 1)
+    return least
 
 
 def require_short_parsing(text: str) -> None:

@@ -109,6 +109,17 @@ def held(text: str, claims: Any) -> int:
         ("allow := [1 | some c in json.unmarshal(input.s); print(c)]", {"s": json.dumps([0] * 900)}, 900),
         ("import input.a as list\nallow := [1 | some x in list; some y in list; print(x, y)]", WIDE, 1600),
         ("allow if { [x, y] = [input.a[_], input.b[_]]; print(x, y); x < 0 }", WIDE, 1600),
+        ("allow if { input.a[_] = x; print(x); x < 0 }", WIDE, 40),
+        ("allow if { {`k`: x} = {`k`: input.a[_]}; print(x); x < 0 }", WIDE, 40),
+        ("allow if { x := 3; x = input.a[_]; print(x) }", WIDE, 1),
+        ("allow if { some [3, x] in [[y, 1] | some y in input.a]; print(x) }", WIDE, 1),
+        ("f(1, x) := [1 | print(x[_])]\nf(2, _) := 2\nallow := data.policy.f(1, input.a)", WIDE, 40),
+        ("import data.policy.f as g\nf(x) := [1 | print(x[_])]\nallow := g(input.a)", WIDE, 40),
+        ("default f(_) := 0\nf(x) := -1 if x > 0\nallow if { print(f(input.a[_])); false }", WIDE, 40),
+        ("a.b.c := input.a\na[`d`] := input.b\nallow := [1 | print(a.b.c[_], a.d[_])]", WIDE, 1600),
+        ("a.f(x) := [1 | print(x[_])]\nallow := a.f(input.a)", WIDE, 40),
+        ("o.p[x] := y if some x, y in input.a\nallow := [1 | print(o.p[_], input.b[_])]", WIDE, 1600),
+        ("r if { some x in input.a; x < 0 } else := 3 if { some y in input.b; print(y); y < 0 }\nallow := r", WIDE, 40),
         ("allow if { some k, _ in input.o; print(k); k == `` }", {"o": dict.fromkeys(NAMES, 1)}, 30),
     ],
 )
@@ -187,6 +198,7 @@ def test_a31_no_nest_of_loops_is_underestimated(body: str, tree: Any) -> None:
         ("allow if { some x in input.a; startswith(x, `sha256:`); regex.match(`^[a-z]+$`, x) }", 1),
         ("allow if { some x in input.a; sprintf(`%s/%d`, [x, 3]) == `b` }", 1),
         ("allow if { some k, v in {`a`: input.a, `b`: input.b}; count(v) > 0; k == `a` }", 1),
+        ("allow if { some x in input.a; replace(x, `-`, ``) == `b` }", 1),
         ("allow if { some x in input.a; some y in input.b; x == y }", 2),
         ("allow if { some e in input.e; some d in e.d; contains(e.text, d) }", 2),
         ("allow if { some e in input.e; some d in e.d; contains(e.text, `x`); d == 1 }", 2),
@@ -217,6 +229,7 @@ def test_loops_multiply_where_they_are_independent(text: str, expected: int) -> 
         ("allow := data", "all of `data`"),
         ("allow := [x | some x in data.policy]", "whole package"),
         ("r := 1\nallow := [x | x := data[_]]", "all of `data`"),
+        ("r := [1 | s]\ns := [1 | r]\nallow := s", "a rule uses itself"),
         ("allow := [1 | input.a[a]; input.a[b]; input.a[c]; input.a[d]; input.a[e]]", "nested too deep"),
         ("allow := no_such_function(1)", "no bound for no_such_function"),
     ],
@@ -254,6 +267,17 @@ def test_what_a_syntax_tree_has_that_is_not_known_has_no_bound() -> None:
     tree["ast"]["rules"][0]["Spec"]["bodies"] = [{"query": {"stmts": [{"literal": {"Novelty": {}}}]}}]
     with pytest.raises(UnboundedError, match="Novelty is not known"):
         estimate(tree)
+
+
+def test_a_syntax_tree_that_cannot_be_read_has_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deep:
+        def get_ast_as_json(self) -> str:
+            return "[" * 100_000
+
+    policy = CompiledPolicy(HEAD + "allow := 1")
+    monkeypatch.setattr(policy, "_engine", Deep())
+    with pytest.raises(UnboundedError, match="nested too deep"):
+        policy.steps()
 
 
 def test_rules_nested_deep_have_no_bound() -> None:

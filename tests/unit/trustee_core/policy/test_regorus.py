@@ -340,6 +340,8 @@ async def test_a31_what_took_long_on_a_thread_goes_to_a_worker_the_next_time(
     with monkeypatch.context() as patch:
         patch.setattr(regorus, "SLOW_SECONDS", -1.0)
         assert await allowed(engine, text, b'{"x": 1}') == 1
+        assert caplog.records == []  # it may have been the machine that was slow
+        assert await allowed(engine, text, b'{"x": 1}') == 1
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert not elsewhere(engine)
     assert await allowed(engine, text, b'{"x": 2}') == 2
@@ -363,7 +365,8 @@ async def test_a_bounded_number_of_slow_policies_is_remembered(monkeypatch: pyte
     monkeypatch.setattr(regorus, "SLOW_SECONDS", -1.0)
     texts = [f"{HEAD}allow := {number}" for number in range(3)]
     for text in texts:
-        await allowed(engine, text)
+        for _ in range(2):
+            await allowed(engine, text)
     assert list(engine._slow) == texts[1:]
 
 
