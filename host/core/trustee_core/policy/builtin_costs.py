@@ -15,14 +15,15 @@ has no bound that is known.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from trustee_core.policy.cost import BYTES_PER_SIZE, ONE, Scope, UnboundedError, Value, constant, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    Node = Mapping[str, Any]
+    from trustee_core.policy.syntax_tree import Node
+
     Composing = Callable[[Sequence[Node], Sequence[Value], Scope], Value]
 
 CALL: Final = 4
@@ -76,13 +77,13 @@ def call_builtin(name: str, nodes: Sequence[Node], arguments: Sequence[Value], s
         return Value.scalar()
     given = together(arguments)
     if name in _PICKING:
-        return given
+        return given.inside()
     scope.scan(given.grown(_TEXT))
     if name in _SCANNING:
         return Value.scalar()
     if name in _SQUARING:
         scope.take(given.size * (given.size if given.items is None else constant(given.items)))
-        return given
+        return given.inside()
     if name in _COPYING:
         return given.grown(_COPY_GROWTH)
     elements = given.grown(constant(BYTES_PER_SIZE))

@@ -94,6 +94,10 @@ class Value:
         """Return a value that is larger by a factor."""
         return Value(self.size * factor, self.part_of, self.share * factor)
 
+    def inside(self) -> Value:
+        """Return what is in it: as large, and nothing is known of how many there are."""
+        return Value(self.size, self.part_of, self.share)
+
     def without_part(self) -> Value:
         """Return the same, for where the loop is not known."""
         return Value(self.size, items=self.items)

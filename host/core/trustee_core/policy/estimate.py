@@ -13,7 +13,7 @@ this module has not met) it raises UnboundedError, and the policy is evaluated w
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from trustee_core.policy.builtin_costs import CALL, call_builtin, require_bound
 from trustee_core.policy.cost import (
@@ -28,11 +28,12 @@ from trustee_core.policy.cost import (
     together,
 )
 from trustee_core.policy.guard import PUBLIC_NAME
+from trustee_core.policy.syntax_tree import literal_path, prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Node = Mapping[str, Any]
+    from trustee_core.policy.syntax_tree import Node
 
 MAX_VISITS: Final = 20_000
 """How many expressions are looked at, with functions counted for each call."""
@@ -135,7 +136,10 @@ class _Estimate:
                 raise UnboundedError("it reads a whole package")
         if path[0] == "input":
             return Value(WHOLE)
-        return self._rule(path[0]) if path[0] in self._rules else None
+        if path[0] not in self._rules:
+            return None
+        value = self._rule(path[0])
+        return value if len(path) == 1 else value.inside()
 
     # --- rules and functions ----------------------------------------------------------------------------------------
 
@@ -254,11 +258,11 @@ class _Estimate:
                 scope.names[node["value"]] = value
         elif kind == "Array":
             for item in node["items"]:
-                self._bind(item, value, scope)
+                self._bind(item, value.inside(), scope)
         elif kind == "Object":
             for _, key, item in node["fields"]:
                 self._compare(self._value(key, scope), value, scope)
-                self._bind(item, value, scope)
+                self._bind(item, value.inside(), scope)
         else:
             self._compare(self._value(pattern, scope), value, scope)
 
@@ -294,7 +298,7 @@ class _Estimate:
 
     def _dot(self, node: Node, scope: Scope) -> Value:
         value = self._global({"RefDot": node}, scope)
-        return self._value(node["refr"], scope) if value is None else value
+        return self._value(node["refr"], scope).inside() if value is None else value
 
     def _bracket(self, node: Node, scope: Scope) -> Value:
         value = self._global({"RefBrack": node}, scope)
@@ -308,7 +312,7 @@ class _Estimate:
             return element
         scope.take(_LOOKUP)
         scope.scan(self._value(node["index"], scope))
-        return value
+        return value.inside()
 
     def _is_free(self, name: str, scope: Scope) -> bool:
         known, value = scope.lookup(name)
@@ -381,30 +385,3 @@ class _Estimate:
 
     def _unary(self, node: Node, scope: Scope) -> Value:
         return self._value(node["expr"], scope)
-
-
-def prefix(refr: Node) -> tuple[str, ...]:
-    """Return the names of a path up to what is computed: `a` and `b` of `a.b[x].c`."""
-    ((kind, node),) = refr.items()
-    if kind == "Var":
-        return (node["value"],)
-    before = prefix(node["refr"])
-    if kind == "RefDot" and literal_path(node["refr"]):
-        return (*before, node["field"][1])
-    if kind == "RefBrack" and literal_path(refr):
-        return (*before, literal_path(refr)[-1])
-    return before
-
-
-def literal_path(node: Node) -> tuple[str, ...]:
-    """Return the names of a path such as `a.b["c"]`; nothing if a part of it is computed."""
-    ((kind, node),) = node.items()
-    if kind == "Var":
-        return (node["value"],)
-    if kind not in {"RefDot", "RefBrack"}:
-        return ()
-    before = literal_path(node["refr"])
-    if kind == "RefDot":
-        return (*before, node["field"][1]) if before else ()
-    text = node["index"].get("String") or node["index"].get("RawString")
-    return (*before, text["value"]) if before and text else ()

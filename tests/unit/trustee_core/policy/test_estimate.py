@@ -104,6 +104,10 @@ def held(text: str, claims: Any) -> int:
         ("allow := [1 | some e in input.e; count([1 | some x in e.d; print(x)]) + e.o[_] >= 0]", LOPSIDED, 10000),
         ("allow := [1 | some e in input.e; some d in e.d; some l in [[d], e.o]; print(l[_])]", LOPSIDED, 10100),
         ("f(x) := y if { y := x[_]; y.d }\nallow := [1 | l := f(input.e); print(l.d[_], l.d[_])]", SINGLE, 10000),
+        ("allow := [1 | l := [input.a, input.b]; some x in l[0]; some y in l[1]; print(x, y)]", WIDE, 1600),
+        ("allow := [1 | [l] := [input.a]; some x in l; print(x)]", WIDE, 40),
+        ("r := {`k`: input.a}\nallow := [1 | some x in r.k; some y in data.policy.r.k; print(x, y)]", WIDE, 1600),
+        ("allow := [1 | some _, y in object.union_n([input.o, {}]); print(y)]", {"o": dict.fromkeys(NAMES, 1)}, 30),
         ("allow := [1 | some x in {1, 2, 3} | {4, 5}; some y in input.a; print(x, y)]", WIDE, 200),
         ("allow := [1 | some c in split(input.s, ``); print(c)]", {"s": "x" * 2000}, 2000),
         ("allow := [1 | some c in json.unmarshal(input.s); print(c)]", {"s": json.dumps([0] * 900)}, 900),
@@ -147,7 +151,7 @@ def bodies(draw: st.DrawFn) -> str:
             "pairs": f"[[{x}, {y}] | some {x} in {inner}; some {y} in {expression(known, 0)}]",
         }.get(kind, f"{kind}({inner})")
 
-    body, known = "", ["input"]
+    body, known = "", ["input", "pair", "data.policy.deep.k"]
     for _ in range(draw(st.integers(1, 4))):
         name = f"w{next(fresh)}"
         form = draw(st.sampled_from(["some {} in {}; ", "some {} in {}; ", "{} := {}; "]))
@@ -160,6 +164,8 @@ FUNCTIONS = """
 same(x) := x
 items(x) := [z | some y in x; some z in y]
 both(x) := [x, input]
+pair := [input, input]
+deep := {"k": [input]}
 """
 
 
