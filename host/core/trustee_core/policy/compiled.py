@@ -5,8 +5,7 @@ What the engine does, and what this module makes of it:
     its object belongs to a thread; elsewhere it panics      PolicyEvaluationError (POLICY-PANIC); the caller drops it
     ... and cannot be dropped                                given back to its thread, which drops it later
     a panic is a BaseException                               caught here, narrowly, and nowhere else
-    errors end with a stack trace under RUST_BACKTRACE,      cut off, and not taken: RUST_LIB_BACKTRACE is 0
-    and parsing makes and drops many: 16 times slower        unless it is set
+    errors end with a stack trace under RUST_BACKTRACE       cut off
     undefined and null look alike as Python objects,         both are asked for: undefined is UNDEFINED,
     undefined and "<undefined>" alike as JSON                null is None
     Python objects as input lose types                       input and data travel as JSON text
@@ -21,7 +20,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
 
 MAX_REFERENCE_VALUES: Final = 4_096
 """How many different reference values one evaluation may ask for."""
-
-os.environ.setdefault("RUST_LIB_BACKTRACE", "0")
 
 _LOG: Final = get_logger("trustee.policy")
 _NO_RULE: Final = "not a valid rule path"

@@ -1,4 +1,4 @@
-"""Paths in the engine's syntax tree, which is JSON: each expression is an object with one member, named for its kind."""
+"""Paths in the syntax tree of the engine: JSON, each expression an object with one member, named for its kind."""
 
 from __future__ import annotations
 

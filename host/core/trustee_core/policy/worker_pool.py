@@ -23,7 +23,6 @@ from trustee_core.policy.messages import MessageError, Reply, Request, decode_re
 from trustee_core.policy.worker_process import WorkerEndedError, WorkerProcess, WorkerTimeoutError
 
 JOIN_SECONDS: Final = 5.0
-_CHEAPER: Final = "make the policy cheaper: fewer loops inside loops, less input to walk through"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,8 +167,11 @@ class _Worker:
             return decode_reply(self._started().ask(frame, request.seconds))
         except WorkerTimeoutError:
             self.drop()
-            message = f"the policy did not come to an end within {request.seconds:g} s"
-            return PolicyEvaluationError(message, code="POLICY-TIME", advice=_CHEAPER)
+            return PolicyEvaluationError(
+                f"the policy did not come to an end within {request.seconds:g} s",
+                code="POLICY-TIME",
+                advice="make it cheaper: fewer loops inside loops, less input to walk through",
+            )
         except (WorkerEndedError, MessageError) as error:
             self.drop()
             return _ended(str(error))
@@ -205,7 +207,9 @@ def _end(holder: list[_State]) -> None:
 
 def _busy() -> PolicyEvaluationError:
     return PolicyEvaluationError(
-        "too many evaluations of slow policies wait already", code="POLICY-BUSY", advice=f"try again; {_CHEAPER}"
+        "too many evaluations of slow policies wait already",
+        code="POLICY-BUSY",
+        advice="try again; the operator can make the policy cheaper: fewer loops inside loops",
     )
 
 
