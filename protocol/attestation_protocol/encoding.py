@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MAX_JSON_DEPTH: Final = 64
 """How deep arrays and objects may be nested."""
 
+_DEEP: Final = re.compile(r'(?:\s{0,8}[\[{](?:\s{0,8}"[^"\\]{0,64}"\s{0,8}:)?){65}')
+"""The beginning of a text that opens more arrays and objects than may be nested."""
 _URL_ALPHABET: Final = re.compile(rb"[A-Za-z0-9_-]*", re.ASCII)
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
@@ -88,6 +90,8 @@ def parse_json(data: bytes | str) -> Any:  # noqa: ANN401  # JSON is what it is:
     except EncodingError:
         raise
     except ValueError:
+        if _DEEP.match(text):  # how far a parser follows such a text before it says so differs between interpreters
+            raise EncodingError(f"the JSON text is nested deeper than {MAX_JSON_DEPTH}", code="JSON-DEPTH") from None
         raise EncodingError("not a JSON text", code="JSON") from None
     if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _deeper_than(value, MAX_JSON_DEPTH):
         raise EncodingError(f"the JSON text is nested deeper than {MAX_JSON_DEPTH}", code="JSON-DEPTH")

@@ -90,6 +90,8 @@ def test_a24_depth_is_bounded() -> None:
     assert code("[" * (MAX_JSON_DEPTH + 1) + "]" * (MAX_JSON_DEPTH + 1)) == "JSON-DEPTH"
     assert code('{"a":' * 65 + "1" + "}" * 65) == "JSON-DEPTH"
     assert code("[" * 1_000_000) == "JSON-DEPTH"
+    assert code("[" * 65) == code('{ "a": [' * 33) == "JSON-DEPTH"
+    assert code("[" * 64) == "JSON"
 
 
 def test_many_objects_side_by_side_are_not_deep() -> None:
