@@ -154,6 +154,9 @@ async def test_a31_a_stored_policy_that_does_not_end_denies_and_stops_nobody() -
         assert SECRET not in response.body
         await broker.set_policy(ALLOW_RESOURCES)
         assert guest.open(await guest.by_cookie()) == SECRET
+        engine = broker.api._plugins._gates.policy._engine
+    assert isinstance(engine, RegorusEngine)
+    assert [pool._state[0].processes for pool in (engine._workers, engine._checkers)] == [set(), set()]
 
 
 @pytest.mark.parametrize(

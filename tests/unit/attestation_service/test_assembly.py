@@ -24,6 +24,7 @@ from attestation_service.errors import AttestationPolicyError, ReferenceValueErr
 from reference_value_provider import client
 from reference_value_provider.grpc_service import reference_value_service
 from reference_value_provider.service import ReferenceValueProvider
+from trustee_core.policy.regorus import RegorusEngine
 from trustee_core.storage.contract import StorageError
 from trustee_core.storage.memory import MemoryBackend
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from attestation_service.decisions import DecisionRecord
 
 WARNING_OF_THE_KEY = "others may read the key that signs tokens: chmod 600"
+POLICY = base64.urlsafe_b64encode(b"package policy\ntrust_claims := {}\n").rstrip(b"=").decode()
 MESSAGE = json.dumps({"version": "0.1.0", "type": "sample", "payload": base64.b64encode(b'{"svn":["9"]}').decode()})
 
 
@@ -48,6 +50,21 @@ async def test_a_service_on_open_storage_leaves_it_open() -> None:
     await service.close()
     assert [record.decided_at for record in records] == [NOW]
     assert await storage.namespace("attestation_service_policy").keys("default_cpu") == ["default_cpu.rego"]
+
+
+async def test_a_service_ends_its_own_policy_engine_and_no_other() -> None:
+    mine = RegorusEngine()
+    for engine, code in ((None, "POLICY-PROCESS"), (mine, "")):
+        service = await create(ServiceConfig(), MemoryBackend(), source="test", engine=engine)
+        await service.set_policy("p_cpu", POLICY)
+        await service.close()
+        refusal = ""
+        try:
+            await service.set_policy("p_cpu", POLICY)
+        except AttestationPolicyError as error:
+            refusal = error.code
+        assert refusal == code
+    await mine.close()
 
 
 async def test_the_configured_key_signs(tmp_path: Path) -> None:

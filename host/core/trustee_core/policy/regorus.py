@@ -160,7 +160,11 @@ class RegorusEngine:
         reply = await self._checkers.ask(request)
         _told(reply, policy)
         if reply.unbounded:
-            _LOG.info("policy is stored for a process of its own", why=reply.unbounded, policy=policy_hash(policy))
+            _LOG.info(
+                "uploaded policy is to be evaluated in a process of its own",
+                why=reply.unbounded,
+                policy=policy_hash(policy),
+            )
         if reply.seconds > SLOW_SECONDS:
             self._mark_slow(policy, reply.seconds)
 

@@ -156,25 +156,34 @@ class _Worker:
 
     def outcome(self, job: _Job) -> Reply | PolicyEvaluationError:
         """Return the reply, or the error instead of it."""
-        request = job.request
         if time.monotonic() > job.expires:
             return _busy()
         try:
-            frame = encode(request)
-        except MessageError as error:
-            return PolicyEvaluationError(f"input and data of the policy are too large: {error}", code="POLICY-INPUT")
-        try:
-            return decode_reply(self._started().ask(frame, request.seconds))
+            return self._reply(job.request)
+        except PolicyEvaluationError as error:
+            return error
         except WorkerTimeoutError:
             self.drop()
             return PolicyEvaluationError(
-                f"the policy did not come to an end within {request.seconds:g} s",
+                f"the policy did not come to an end within {job.request.seconds:g} s",
                 code="POLICY-TIME",
                 advice="make it cheaper: fewer loops inside loops, less input to walk through",
             )
         except (WorkerEndedError, MessageError) as error:
             self.drop()
             return _ended(str(error))
+        except Exception as error:  # noqa: BLE001  # who waits must be told, whatever it is
+            self.drop()
+            return _ended(f"cannot be asked: {type(error).__name__}")
+
+    def _reply(self, request: Request) -> Reply:
+        try:
+            frame = encode(request)
+        except MessageError as error:
+            raise PolicyEvaluationError(
+                f"input and data of the policy are too large: {error}", code="POLICY-INPUT"
+            ) from None
+        return decode_reply(self._started().ask(frame, request.seconds))
 
     def drop(self) -> None:
         """End the process."""

@@ -398,7 +398,7 @@ async def test_an_upload_for_a_worker_is_logged_with_the_reason(caplog: pytest.L
         await engine.check(SLOW, [ALLOW])
         await engine.check(HEAD + "allow := true", [ALLOW])
     (record,) = caplog.records
-    assert record.msg == "policy is stored for a process of its own"
+    assert record.msg == "uploaded policy is to be evaluated in a process of its own"
     await engine.close()
 
 
@@ -410,3 +410,13 @@ async def test_an_upload_touches_no_thread_s_engine(compilations: list[str]) -> 
     with pytest.raises(PolicyEvaluationError) as caught:
         await engine.check(HEAD + "allow := true", [ALLOW])
     assert caught.value.code == "POLICY-PROCESS"
+
+
+async def test_reference_values_that_are_no_json_are_an_error() -> None:
+    engine = RegorusEngine()
+    text = HEAD + "slow := walk(input)\nallow := query_reference_value(`v`)"
+    with pytest.raises(PolicyEvaluationError) as caught:
+        await allowed(engine, text, values=Values({"v": b"x"}))
+    assert (caught.value.code, "TypeError" in caught.value.message) == ("POLICY-PROCESS", True)
+    assert await allowed(engine, text, values=Values({"v": "x"})) == "x"
+    await engine.close()
