@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_JSON_DEPTH: Final = 64
 """How deep arrays and objects may be nested."""
 
-_DEEP: Final = re.compile(r'(?:\s{0,8}[\[{](?:\s{0,8}"[^"\\]{0,64}"\s{0,8}:)?){65}')
+_DEEP: Final = re.compile(r'(?:\s{0,8}(?:\[|\{\s{0,8}"[^"\\]{0,64}"\s{0,8}:)){65}')
 """The beginning of a text that opens more arrays and objects than may be nested."""
 _URL_ALPHABET: Final = re.compile(rb"[A-Za-z0-9_-]*", re.ASCII)
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
