@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from attestation_protocol import akp
-from attestation_protocol.encoding import b64url_decode, b64url_encode, compact_texts, parse_json
+from attestation_protocol.encoding import b64url_decode, b64url_encode, compact_plain, parse_json
 from attestation_protocol.errors import EncodingError, JweError
 from attestation_protocol.jwk import (
     ECDH_ES_A256KW,
@@ -71,10 +71,10 @@ def encrypt(plaintext: bytes, key: TeePublicKey, *, insecure_rsa1_5: bool = Fals
         header, encrypted_key = _wrap_rsa(cek, key, insecure_rsa1_5=insecure_rsa1_5)
     else:
         header, encrypted_key = _wrap_akp(cek, key)
-    protected = b64url_encode(compact_texts(header))
+    protected = b64url_encode(compact_plain(header))
     iv = os.urandom(_IV_SIZE)
     sealed = AESGCM(cek).encrypt(iv, plaintext, protected.encode())
-    return compact_texts(
+    return compact_plain(
         {
             "protected": protected,
             "encrypted_key": b64url_encode(encrypted_key),

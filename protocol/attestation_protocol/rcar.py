@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from attestation_protocol.canonical_json import canonical_json
-from attestation_protocol.encoding import compact_json, compact_texts, parse_json
+from attestation_protocol.encoding import compact_json, compact_plain, parse_json
 from attestation_protocol.errors import EncodingError, MessageError, UnknownTeeError
 from attestation_protocol.hashes import HashAlgorithm
 from attestation_protocol.jwk import TeePublicKey, parse_tee_public_key
@@ -219,7 +219,7 @@ class Response:
 
     def to_json(self) -> bytes:
         """Encode compactly."""
-        return compact_texts({"token": self.token})
+        return compact_plain({"token": self.token})
 
 
 def report_data(claims: dict[str, Any], algorithm: HashAlgorithm = DEFAULT_HASH) -> bytes:

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from attestack_common.errors import AttestackError
 from attestack_common.secret import Secret
-from attestation_protocol.encoding import b64url_decode, b64url_encode, compact_json, compact_texts, parse_json
+from attestation_protocol.encoding import b64url_decode, b64url_encode, compact_json, compact_plain, parse_json
 from attestation_protocol.errors import EncodingError, ProtocolError
 from attestation_protocol.hashes import HashAlgorithm
 from attestation_protocol.tee import Tee
@@ -107,7 +107,7 @@ class Attested:
         """Encode compactly."""
         timeout = _moment(self.expires)
         members = {"token": self.token, "id": self.session_id, "timeout": timeout, "request": self.request}
-        return compact_texts({"Attested": members})
+        return compact_plain({"Attested": members})
 
     @classmethod
     def parse(cls, record: bytes) -> Self:

@@ -6,6 +6,7 @@ import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from attestation_protocol.encoding import (
     MAX_JSON_DEPTH,
@@ -14,10 +15,12 @@ from attestation_protocol.encoding import (
     b64url_decode,
     b64url_encode,
     compact_json,
-    compact_texts,
+    compact_plain,
     parse_json,
+    sorted_json,
 )
 from attestation_protocol.errors import EncodingError
+from attestation_protocol.hashes import HashAlgorithm
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -27,6 +30,12 @@ JSON_VALUES = st.recursive(
     | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+PLAIN_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
@@ -146,13 +155,63 @@ def test_base64url_opens_only_to_what_is_encoded_in_the_same_way(text: str) -> N
         assert caught.value.code == "BASE64URL"
 
 
-@given(st.dictionaries(st.text(), st.text() | st.dictionaries(st.text(), st.text())))
+@given(PLAIN_VALUES)
 @example({chr(point): chr(point) for point in range(0x100)} | {"\u2028": "\U0001f600"})
-def test_the_fast_way_for_texts_gives_the_same_bytes(members: dict[str, Any]) -> None:
-    assert compact_texts(members) == compact_json(members)
+@example([True, False, None, 0, -1, 2**64, -(2**63) - 1, HashAlgorithm.SHA384, {}, []])
+def test_the_fast_way_for_what_has_no_fractions_gives_the_same_bytes(value: Any) -> None:
+    assert compact_plain(value) == compact_json(value)
+    assert compact_plain({"as it is": msgspec.Raw(compact_json(value))}) == compact_json({"as it is": value})
+
+
+@given(JSON_VALUES)
+def test_sorted_json_is_the_value_with_its_members_sorted_throughout(value: Any) -> None:
+    assert parse_json(sorted_json(value)) == value
+    assert sorted_json(value).decode() == json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+@given(JSON_VALUES, st.booleans(), st.sampled_from([None, 1, "\t"]))
+def test_a24_every_way_to_write_a_value_is_read_alike(value: Any, escaped: bool, indent: Any) -> None:  # noqa: FBT001
+    text = json.dumps(value, ensure_ascii=escaped, indent=indent)
+    read = parse_json(text.encode())
+    assert (read, json.dumps(read)) == (value, json.dumps(value))  # also 1 and 1.0 and true, and the order of members
+    assert json.dumps(parse_json(text)) == json.dumps(parse_json(compact_json(value))) == json.dumps(value)
+
+
+@given(st.text('{}[]:,"a1\\u0. e-', max_size=14))
+def test_a24_the_fast_way_to_read_takes_nothing_that_the_strict_one_refuses(text: str) -> None:
+    try:
+        slowly = repr(parse_json(text))  # only bytes are read in the fast way
+    except EncodingError as error:
+        slowly = error.code
+    try:
+        assert repr(parse_json(text.encode())) == slowly
+    except EncodingError as error:
+        assert error.code == slowly  # noqa: PT017  # both refuse
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (b'{"a":1,"a":1}', "JSON-DUPLICATE"),
+        (b'{"a":{"b":2,"b":2}}', "JSON-DUPLICATE"),
+        (b"1" * 21, "JSON-NUMBER"),
+        (b"[-" + b"1" * 20 + b"]", "JSON-NUMBER"),
+        (b"[" * 65 + b"]" * 65, "JSON-DEPTH"),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "JSON-DEPTH"),
+        (b'"\\ud800"', "JSON-SURROGATE"),
+        (b'"\xed\xa0\x80"', "JSON-UTF8"),
+        (b'{"a":1e400}', "JSON-NUMBER"),
+        (b"[NaN]", "JSON"),
+        (b"{} ", None),
+        (b"null", None),
+        (b"-0", None),
+    ],
+)
+def test_a24_compact_texts_break_no_rule(text: bytes, wanted: str | None) -> None:
+    assert (code(text) if wanted else parse_json(text)) == (wanted or json.loads(text))
 
 
 def test_half_of_a_surrogate_pair_is_refused_by_both_ways() -> None:
-    for encode in (compact_json, compact_texts):
+    for encode in (compact_json, compact_plain):
         with pytest.raises(UnicodeEncodeError):
             encode({"x": "\ud800"})
