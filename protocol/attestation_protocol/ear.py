@@ -11,12 +11,16 @@ A token has one submodule for each piece of evidence, named after its class and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
+import msgspec
+
+from attestation_protocol.encoding import compact_plain, sorted_json
 from attestation_protocol.errors import MessageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TRUST_CLAIMS: Final = (
     "instance-identity",
@@ -36,11 +40,6 @@ STATUS: Final = "ear.status"
 POLICY_ID: Final = "ear.appraisal-policy-id"
 RESERVED_MEMBERS: Final = frozenset({ANNOTATED_EVIDENCE, TRUST_VECTOR, STATUS, POLICY_ID})
 
-_NONE: Final = range(-1, 2)
-_AFFIRMING: Final = range(-32, 32)
-_WARNING: Final = range(-96, 96)
-_BYTE: Final = range(-128, 128)
-
 
 class Tier(StrEnum):
     """The tier of a claim, and the status of a submodule. `worse_than` orders them."""
@@ -53,22 +52,25 @@ class Tier(StrEnum):
     @classmethod
     def of(cls, value: int) -> Self:
         """Return the tier of one claim's value."""
-        if value in _NONE:
+        if value in range(-1, 2):
             return cls.NONE
-        if value in _AFFIRMING:
+        if value in range(-32, 32):
             return cls.AFFIRMING
-        return cls.WARNING if value in _WARNING else cls.CONTRAINDICATED
+        return cls.WARNING if value in range(-96, 96) else cls.CONTRAINDICATED
 
     def worse_than(self, other: Tier) -> bool:
         """Whether this tier is worse."""
         return _ORDER[self] > _ORDER[other]
 
 
-_ORDER: Final = {tier: position for position, tier in enumerate(Tier)}
+_TIERS: Final = tuple(Tier)
+_ORDER: Final = {tier: position for position, tier in enumerate(_TIERS)}
+_ORDER_OF: Final = {value: _ORDER[Tier.of(value)] for value in range(-128, 128)}
+"""Of each value that a claim can have, the position of its tier."""
+_CLAIMS: Final = frozenset(TRUST_CLAIMS)
 
 
-@dataclass(frozen=True, slots=True)
-class TrustVector:
+class TrustVector(msgspec.Struct, frozen=True):
     """A trustworthiness vector: the claims that were made, by name."""
 
     claims: Mapping[str, Any]
@@ -77,13 +79,13 @@ class TrustVector:
     def __post_init__(self) -> None:
         """Refuse names and values that AR4SI does not have. Raises MessageError (EAR-TRUST-VECTOR)."""
         for name, value in self.claims.items():
-            if name not in TRUST_CLAIMS:
+            if name not in _CLAIMS:
                 raise MessageError(
                     f"{name!r:.60} is not a claim of a trustworthiness vector",
                     code="EAR-TRUST-VECTOR",
                     advice=f"a policy may set {', '.join(TRUST_CLAIMS)}",
                 )
-            if isinstance(value, bool) or not isinstance(value, int) or value not in _BYTE:
+            if type(value) is not int or value not in _ORDER_OF:
                 raise MessageError(
                     f"the trust claim `{name}` is not an integer in -128..127",
                     code="EAR-TRUST-VECTOR",
@@ -93,50 +95,49 @@ class TrustVector:
     @property
     def status(self) -> Tier:
         """The worst tier over the claims that were made; `none` where there are none."""
-        worst = Tier.NONE
-        for value in self.claims.values():
-            tier = Tier.of(value)
-            if tier.worse_than(worst):
-                worst = tier
-        return worst
+        return _TIERS[max(map(_ORDER_OF.__getitem__, self.claims.values()), default=0)]
 
     def to_json(self) -> dict[str, int]:
         """Return the claims in their order on the wire."""
         return {name: self.claims[name] for name in TRUST_CLAIMS if name in self.claims}
 
 
-@dataclass(frozen=True, slots=True)
-class Submodule:
+class Submodule(msgspec.Struct, frozen=True):
     """The appraisal of one piece of evidence."""
 
     trust_vector: TrustVector
     policy_id: str
     """The policy as the caller named it, without the class."""
-    annotated_evidence: Mapping[str, Any] = field(repr=False)
+    annotated_evidence: Mapping[str, Any]
     """Exactly the input of the policy."""
-    extensions: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    extensions: Mapping[str, Any] = {}
+    annotated_json: bytes = b""
+    """The annotated evidence as `sorted_json` encodes it, where that was done already."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the members of the submodule, in their order on the wire; annotated evidence is sorted throughout."""
-        return {
-            STATUS: str(self.trust_vector.status),
-            TRUST_VECTOR: self.trust_vector.to_json(),
-            POLICY_ID: self.policy_id,
-            ANNOTATED_EVIDENCE: _sorted(self.annotated_evidence),
-            **{name: _sorted(value) for name, value in self.extensions.items() if value is not None},
-        }
+    def to_json(self) -> bytes:
+        """Encode compactly, members in their order on the wire; evidence and extensions are sorted throughout."""
+        return compact_plain(
+            {
+                STATUS: self.trust_vector.status,
+                TRUST_VECTOR: self.trust_vector.to_json(),
+                POLICY_ID: self.policy_id,
+                ANNOTATED_EVIDENCE: msgspec.Raw(self.annotated_json or sorted_json(self.annotated_evidence)),
+                **{name: msgspec.Raw(sorted_json(it)) for name, it in self.extensions.items() if it is not None},
+            }
+        )
+
+    def __repr__(self) -> str:
+        return f"Submodule({self.trust_vector!r}, {self.policy_id!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class VerifierId:
+class VerifierId(msgspec.Struct, frozen=True):
     """Who appraised."""
 
     developer: str
     build: str
 
 
-@dataclass(frozen=True, slots=True)
-class AttestationResult:
+class AttestationResult(msgspec.Struct, frozen=True):
     """The claims of a token, before they are signed."""
 
     profile: str
@@ -148,16 +149,18 @@ class AttestationResult:
     verifier_id: VerifierId
     submodules: Mapping[str, Submodule]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the claims in their order on the wire."""
-        return {
-            "eat_profile": self.profile,
-            "iat": self.issued_at,
-            "ear.verifier-id": {"developer": self.verifier_id.developer, "build": self.verifier_id.build},
-            "submods": {name: submodule.to_json() for name, submodule in self.submodules.items()},
-            "exp": self.expires,
-            "iss": self.issuer,
-        }
+    def to_json(self) -> bytes:
+        """Encode compactly, members in their order on the wire."""
+        return compact_plain(
+            {
+                "eat_profile": self.profile,
+                "iat": self.issued_at,
+                "ear.verifier-id": {"developer": self.verifier_id.developer, "build": self.verifier_id.build},
+                "submods": {name: msgspec.Raw(submodule.to_json()) for name, submodule in self.submodules.items()},
+                "exp": self.expires,
+                "iss": self.issuer,
+            }
+        )
 
 
 def submodule_names(classes: list[str]) -> list[str]:
@@ -169,13 +172,3 @@ def submodule_names(classes: list[str]) -> list[str]:
         counts[tee_class] = number + 1
         names.append(f"{tee_class}{number}")
     return names
-
-
-def _sorted(value: Any) -> Any:  # noqa: ANN401  # JSON in, JSON out
-    if value is None or isinstance(value, (str, int, float)):
-        return value  # first: asking whether a number is a Mapping costs as much as all the rest
-    if isinstance(value, Mapping):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    if isinstance(value, (list, tuple)):
-        return [_sorted(item) for item in value]
-    return value

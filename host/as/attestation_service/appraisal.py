@@ -64,12 +64,14 @@ def policy_input(tee: Tee, claims: Mapping[str, Any], binding: Binding, *, verbo
     return laid_out
 
 
-def appraise(evaluation: Evaluation, policy_id: str, annotated_evidence: Mapping[str, Any]) -> Submodule:
+def appraise(
+    evaluation: Evaluation, policy_id: str, annotated_evidence: Mapping[str, Any], annotated_json: bytes = b""
+) -> Submodule:
     """Make the submodule from what the policy said. `policy_id` is without the class. Raises AppraisalError."""
     absent, values = evaluation.absent, evaluation.values
     vector = _NO_CLAIMS if TRUST_CLAIMS_RULE in absent else trust_vector(values[TRUST_CLAIMS_RULE])
     members = {} if EXTENSIONS_RULE in absent else extensions(values[EXTENSIONS_RULE])
-    return Submodule(vector, policy_id, annotated_evidence, members)
+    return Submodule(vector, policy_id, annotated_evidence, members, annotated_json)
 
 
 def trust_vector(value: object) -> TrustVector:

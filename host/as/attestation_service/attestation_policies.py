@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
-from attestation_protocol.encoding import compact_json
+from attestation_protocol.encoding import sorted_json
 from trustee_core.policy.contract import PolicyError
 from trustee_core.policy.store import SUFFIX, PolicyIdError, PolicyNotFoundError, PolicyStore
 from trustee_core.storage.contract import StorageError
@@ -71,16 +71,17 @@ class AttestationPolicies:
         """
         name = f"{policy_id}_{tee_class}"
         text = await self.text(name)
+        annotated_json = sorted_json(annotated_evidence)
         try:
             evaluation = await self._engine.evaluate(
-                text, RULES, input_json=compact_json(annotated_evidence), reference_values=reference_values
+                text, RULES, input_json=annotated_json, reference_values=reference_values
             )
         except PolicyError as error:
             layers = (f"Failed to evaluate policy: {error.engine_text or error.message}",)
             raise AppraisalError(
                 f"the policy `{name:.80}` failed: {error.message}", code=error.code, advice=error.advice, layers=layers
             ) from error
-        return appraise(evaluation, policy_id, annotated_evidence), evaluation.policy_hash
+        return appraise(evaluation, policy_id, annotated_evidence, annotated_json), evaluation.policy_hash
 
     async def text(self, name: str) -> str:
         """Return the text of a policy by its full id. Raises NoPolicyError, AttestationPolicyError."""

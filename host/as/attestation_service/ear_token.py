@@ -73,7 +73,7 @@ class TokenSigner:
 
     def sign(self, result: AttestationResult) -> str:
         """Encode and sign."""
-        signed = f"{self._header}.{b64url_encode(compact_json(result.to_json()))}"
+        signed = f"{self._header}.{b64url_encode(result.to_json())}"
         r, s = decode_dss_signature(self._key.sign(signed.encode("ascii"), _ES256))
         return f"{signed}.{b64url_encode(r.to_bytes(_COORDINATE) + s.to_bytes(_COORDINATE))}"
 

@@ -97,6 +97,7 @@ class BuiltInAttestationService:
         closing: AsyncExitStack | None = None,
     ) -> None:
         self._broker = broker
+        self._verifier_id = VerifierId(broker.developer_name, broker.build_name)
         self._signer = signer
         self._verification = verification
         self._policies = policies
@@ -161,7 +162,7 @@ class BuiltInAttestationService:
             issued_at=issued_at,
             expires=issued_at + 60 * broker.duration_min,
             issuer=broker.issuer_name,
-            verifier_id=VerifierId(broker.developer_name, broker.build_name),
+            verifier_id=self._verifier_id,
             submodules=submodules,
         )
 

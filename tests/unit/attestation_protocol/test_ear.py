@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -64,9 +65,11 @@ def test_members_stand_in_their_order_on_the_wire() -> None:
         TrustVector({"hardware": 97, "instance-identity": 0}),
         "default",
         {"sample": {"svn": "1", "debug": False}, "report_data": "x", "list": [{"b": 1, "a": (2,)}]},
-        {"ear.trustee.identifiers": {"validated": {}}, "dropped": None},
+        {"ear.trustee.identifiers": {"validated": {}, "floor": 1e16}, "dropped": None},
     )
-    result = AttestationResult("profile", 1, 301, "issuer", VerifierId("d", "b"), {"cpu0": submodule}).to_json()
+    encoded = AttestationResult("profile", 1, 301, "issuer", VerifierId("d", "b"), {"cpu0": submodule}).to_json()
+    assert encoded.endswith(b'"ear.trustee.identifiers":{"floor":1e+16,"validated":{}}}},"exp":301,"iss":"issuer"}')
+    result = json.loads(encoded)
     assert list(result) == ["eat_profile", "iat", "ear.verifier-id", "submods", "exp", "iss"]
     assert result["submods"]["cpu0"] == {
         "ear.status": "contraindicated",
@@ -77,6 +80,22 @@ def test_members_stand_in_their_order_on_the_wire() -> None:
             "report_data": "x",
             "sample": {"debug": False, "svn": "1"},
         },
-        "ear.trustee.identifiers": {"validated": {}},
+        "ear.trustee.identifiers": {"validated": {}, "floor": 1e16},
     }
     assert list(result["submods"]["cpu0"]["ear.veraison.annotated-evidence"]["sample"]) == ["debug", "svn"]
+
+
+def test_what_was_encoded_already_is_taken_as_it_is() -> None:
+    evidence = {"b": 1, "a": 2}
+    once, twice = (Submodule(TrustVector({}), "default", evidence, {}, done) for done in (b'{"a":2,"b":1}', b""))
+    encoded = once.to_json()
+    assert encoded == twice.to_json()
+    assert encoded == (
+        b'{"ear.status":"none","ear.trustworthiness-vector":{},"ear.appraisal-policy-id":"default",'
+        b'"ear.veraison.annotated-evidence":{"a":2,"b":1}}'
+    )
+
+
+def test_the_repr_of_a_submodule_shows_no_evidence() -> None:
+    shown = repr(Submodule(TrustVector({"hardware": 2}), "default", {"sample": "seen"}, {"x": "seen"}, b"seen"))
+    assert shown == "Submodule(TrustVector(claims={'hardware': 2}), 'default')"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ def test_a_token_that_is_not_verbose_takes_runtime_data_of_any_kind() -> None:
 def test_a_submodule_has_the_vector_and_the_policy_as_the_caller_named_it() -> None:
     extensions = [{"name": "x", "key": -18, "value": {"b": 1}}, {"name": "gone", "key": 5, "value": None}]
     submodule = appraisal.appraise(evaluated({"hardware": 2, "executables": 33}, extensions), "mine", {"sample": {}})
-    assert submodule.to_json() == {
+    assert json.loads(submodule.to_json()) == {
         "ear.status": "warning",
         "ear.trustworthiness-vector": {"executables": 33, "hardware": 2},
         "ear.appraisal-policy-id": "mine",
