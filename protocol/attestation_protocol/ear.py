@@ -12,12 +12,13 @@ A token has one submodule for each piece of evidence, named after its class and 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import msgspec
 
 from attestation_protocol.encoding import compact_plain, sorted_json
 from attestation_protocol.errors import MessageError
+from attestation_protocol.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ _ORDER_OF: Final = {value: _ORDER[Tier.of(value)] for value in range(-128, 128)}
 _CLAIMS: Final = frozenset(TRUST_CLAIMS)
 
 
-class TrustVector(msgspec.Struct, frozen=True):
+class TrustVector(Record, frozen=True):
     """A trustworthiness vector: the claims that were made, by name."""
 
     claims: Mapping[str, Any]
@@ -102,8 +103,10 @@ class TrustVector(msgspec.Struct, frozen=True):
         return {name: self.claims[name] for name in TRUST_CLAIMS if name in self.claims}
 
 
-class Submodule(msgspec.Struct, frozen=True):
+class Submodule(Record, frozen=True):
     """The appraisal of one piece of evidence."""
+
+    HIDDEN: ClassVar = frozenset({"annotated_evidence", "extensions", "annotated_json"})
 
     trust_vector: TrustVector
     policy_id: str
@@ -126,18 +129,15 @@ class Submodule(msgspec.Struct, frozen=True):
             }
         )
 
-    def __repr__(self) -> str:
-        return f"Submodule({self.trust_vector!r}, {self.policy_id!r})"
 
-
-class VerifierId(msgspec.Struct, frozen=True):
+class VerifierId(Record, frozen=True):
     """Who appraised."""
 
     developer: str
     build: str
 
 
-class AttestationResult(msgspec.Struct, frozen=True):
+class AttestationResult(Record, frozen=True):
     """The claims of a token, before they are signed."""
 
     profile: str

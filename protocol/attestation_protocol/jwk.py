@@ -10,10 +10,10 @@ looked at when something is encrypted to the key, not before: `attestation_proto
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from attestation_protocol.errors import MessageError
+from attestation_protocol.records import Record
 
 ECDH_ES_A256KW: Final = "ECDH-ES+A256KW"
 RSA_OAEP_256: Final = "RSA-OAEP-256"
@@ -21,8 +21,7 @@ RSA1_5: Final = "RSA1_5"
 ML_KEM_768_A192KW: Final = "ML-KEM-768+A192KW"
 
 
-@dataclass(frozen=True, slots=True)
-class RsaTeeKey:
+class RsaTeeKey(Record, frozen=True):
     """An RSA public key."""
 
     alg: str
@@ -34,8 +33,7 @@ class RsaTeeKey:
         return {"kty": "RSA", "alg": self.alg, "n": self.n, "e": self.e}
 
 
-@dataclass(frozen=True, slots=True)
-class EcTeeKey:
+class EcTeeKey(Record, frozen=True):
     """A public key on a NIST curve."""
 
     crv: str
@@ -48,8 +46,7 @@ class EcTeeKey:
         return {"kty": "EC", "crv": self.crv, "alg": self.alg, "x": self.x, "y": self.y}
 
 
-@dataclass(frozen=True, slots=True)
-class AkpTeeKey:
+class AkpTeeKey(Record, frozen=True):
     """A public key of an algorithm with keys of its own kind (ML-KEM)."""
 
     alg: str

@@ -20,14 +20,14 @@ another.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from attestation_protocol.canonical_json import canonical_json
 from attestation_protocol.encoding import compact_json, compact_plain, parse_json
 from attestation_protocol.errors import EncodingError, MessageError, UnknownTeeError
 from attestation_protocol.hashes import HashAlgorithm
 from attestation_protocol.jwk import TeePublicKey, parse_tee_public_key
+from attestation_protocol.records import Record
 from attestation_protocol.tee import Tee
 
 PROTOCOL_VERSION: Final = "0.4.0"
@@ -61,8 +61,7 @@ def check_version(version: str) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Record, frozen=True):
     """What a guest opens a handshake with."""
 
     version: str
@@ -92,8 +91,7 @@ class Request:
         return compact_json({"version": self.version, "tee": self.tee, "extra-params": self.extra_params})
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Record, frozen=True):
     """The broker's answer: an opaque nonce."""
 
     nonce: str
@@ -118,16 +116,14 @@ class Challenge:
         return compact_json({"nonce": self.nonce, "extra-params": self.extra_params})
 
 
-@dataclass(frozen=True, slots=True)
-class InitDataMessage:
+class InitDataMessage(Record, frozen=True):
     """Init-data as it travels: its format and its exact text."""
 
     format: str
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeData:
+class RuntimeData(Record, frozen=True):
     """What the evidence is bound to."""
 
     nonce: str
@@ -142,13 +138,14 @@ class RuntimeData:
         return {"additional-evidence": additional_evidence, **self.device_claims()}
 
 
-@dataclass(frozen=True, slots=True)
-class Attestation:
+class Attestation(Record, frozen=True):
     """The guest's evidence, with what it is bound to."""
 
+    HIDDEN: ClassVar = frozenset({"primary_evidence", "additional_evidence"})
+
     runtime_data: RuntimeData
-    primary_evidence: Any = field(repr=False)
-    additional_evidence: str = field(default="", repr=False)
+    primary_evidence: Any
+    additional_evidence: str = ""
     """JSON text of an object, TEE name to evidence; empty when there is no device."""
     init_data: InitDataMessage | None = None
 
@@ -206,11 +203,12 @@ class Attestation:
         return evidence
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Record, frozen=True):
     """The broker's verdict: an attestation token, a compact JWS."""
 
-    token: str = field(repr=False)
+    HIDDEN: ClassVar = frozenset({"token"})
+
+    token: str
 
     @classmethod
     def parse(cls, body: bytes) -> Self:

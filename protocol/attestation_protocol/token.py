@@ -7,11 +7,11 @@ token verifies it with `trustee_core.token_trust`.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from attestation_protocol.encoding import b64url_decode, parse_json
 from attestation_protocol.errors import EncodingError, TokenFormatError
+from attestation_protocol.records import Record
 
 MAX_TOKEN: Final = 128 * 1024
 """Characters of a token at the most: it has to fit into a request head."""
@@ -19,17 +19,18 @@ MAX_TOKEN: Final = 128 * 1024
 _MAX_KNOWN_HEADER: Final = 8 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedToken:
+class UnverifiedToken(Record, frozen=True):
     """A token that was taken apart. Nothing in it is authentic."""
 
-    text: str = field(repr=False)
+    HIDDEN: ClassVar = frozenset({"text", "claims", "claims_json", "signature"})
+
+    text: str
     header: dict[str, Any]
     """What is inside of it is shared by tokens with the same header, and only read."""
-    claims: dict[str, Any] = field(repr=False)
-    claims_json: bytes = field(repr=False)
+    claims: dict[str, Any]
+    claims_json: bytes
     """The claims as the issuer wrote them."""
-    signature: bytes = field(repr=False)
+    signature: bytes
 
     @classmethod
     def parse(cls, text: str) -> Self:

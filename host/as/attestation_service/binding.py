@@ -14,13 +14,13 @@ an empty field, and one longer than every field would be compared in part only: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attestation_protocol.canonical_json import canonical_json
 from attestation_protocol.errors import EncodingError
 from attestation_protocol.hashes import HashAlgorithm
 from attestation_protocol.init_data import InitData
+from attestation_protocol.records import Record
 from evidence_verifiers.contract import Expected
 
 from attestation_service.contract import StructuredInitData, StructuredRuntimeData
@@ -35,13 +35,14 @@ MAX_RAW_RUNTIME_DATA: Final = 64
 _DIGEST_SIZES: Final = frozenset(algorithm.digest_size for algorithm in HashAlgorithm)
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Record, frozen=True):
     """What evidence must be bound to, and the claims that this makes true."""
 
+    HIDDEN: ClassVar = frozenset({"runtime_data_claims", "init_data_claims"})
+
     expected: Expected
-    runtime_data_claims: Any = field(default=None, repr=False)
-    init_data_claims: Any = field(default=None, repr=False)
+    runtime_data_claims: Any = None
+    init_data_claims: Any = None
 
 
 def binding_of(request: EvidenceRequest) -> Binding:

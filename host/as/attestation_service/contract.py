@@ -6,10 +6,10 @@ is refused, the whole request is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from attestation_protocol.hashes import HashAlgorithm
+from attestation_protocol.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,34 +20,32 @@ if TYPE_CHECKING:
     from evidence_verifiers.contract import Finding
 
 
-@dataclass(frozen=True, slots=True)
-class RawRuntimeData:
+class RawRuntimeData(Record, frozen=True):
     """Bytes that the report data must equal, unhashed."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StructuredRuntimeData:
+class StructuredRuntimeData(Record, frozen=True):
     """A JSON value; the report data must equal the digest of its canonical form. It becomes `runtime_data_claims`."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class StructuredInitData:
+class StructuredInitData(Record, frozen=True):
     """Init-data as a JSON value, in requests of the older form; bound by the digest of its canonical form."""
 
     value: Any
     algorithm: HashAlgorithm
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceRequest:
+class EvidenceRequest(Record, frozen=True):
     """One piece of evidence, with what it is expected to be bound to (None: nothing is expected)."""
 
+    HIDDEN: ClassVar = frozenset({"evidence"})
+
     tee: Tee
-    evidence: Any = field(repr=False)
+    evidence: Any
     """The evidence as a JSON value."""
     runtime_data: RawRuntimeData | StructuredRuntimeData | None = None
     runtime_data_hash: HashAlgorithm = HashAlgorithm.SHA384
@@ -55,11 +53,12 @@ class EvidenceRequest:
     """A document, or the bare digest of one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appraisal:
+class Appraisal(Record, frozen=True):
     """What came of a request: the signed token, and what it was made from."""
 
-    token: str = field(repr=False)
+    HIDDEN: ClassVar = frozenset({"token"})
+
+    token: str
     result: AttestationResult
     findings: Mapping[str, tuple[Finding, ...]]
     """By submodule, every check that was made."""

@@ -7,10 +7,10 @@ Whatever is not accepted is an error with the code of its cause; there are claim
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attestation_protocol.errors import EvidenceFormatError
+from attestation_protocol.records import Record
 from evidence_verifiers.errors import VerifierError
 from evidence_verifiers.registry import verifier_for
 
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     from attestation_service.endorsements import Endorsements
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Record, frozen=True):
     """Evidence that its verifier accepted."""
+
+    HIDDEN: ClassVar = frozenset({"claims"})
 
     tee: Tee
     tee_class: str
     binding: Binding
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any]
     findings: tuple[Finding, ...]
 
 

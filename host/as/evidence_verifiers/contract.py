@@ -17,6 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from attestation_protocol.records import Record
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
     from attestation_protocol.tee import Tee
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Record, frozen=True):
     """Something that a verifier checks: a stable code, what it is, and the specification that demands it."""
 
     code: str
@@ -37,8 +38,7 @@ class Check:
         return Finding(self, str(wanted), str(got), passed)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Record, frozen=True):
     """One check that was made: what it wanted, what it got."""
 
     check: Check
@@ -47,8 +47,7 @@ class Finding:
     passed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Record, frozen=True):
     """All findings, in the order of the checks. There are claims only if all passed."""
 
     findings: tuple[Finding, ...]
@@ -65,8 +64,7 @@ class Verdict:
         return next((f for f in self.findings if not f.passed), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Record, frozen=True):
     """What the relying party expects the evidence to be bound to. None: the caller does not ask; not compared."""
 
     report_data: bytes | None = None

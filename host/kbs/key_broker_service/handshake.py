@@ -11,7 +11,6 @@ use SHA-384 whatever they offer, and are told nothing.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attestation_protocol.errors import InitDataError, MessageError
@@ -25,6 +24,7 @@ from attestation_protocol.rcar import (
     Attestation,
     InitDataMessage,
 )
+from attestation_protocol.records import Record
 from attestation_protocol.tee import Tee
 from attestation_service.contract import EvidenceRequest, StructuredRuntimeData
 
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from key_broker_service.sessions import Session
 
 
-@dataclass(frozen=True, slots=True)
-class HashChoice:
+class HashChoice(Record, frozen=True):
     """The hash that evidence is to carry, and how the challenge says so (an empty string says nothing)."""
 
     algorithm: HashAlgorithm = DEFAULT_HASH

@@ -16,9 +16,10 @@ record, granted or not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from attestack_common.http_server import Request, Response
 from attestation_protocol import jwe
 from attestation_protocol.errors import JweError
@@ -128,7 +129,9 @@ class PluginRoutes:
         run.grounds["policy_hash"] = await self._gates.policy.require_allowed(
             token.claims_json, run.route, run.call.path, run.call.query
         )
-        run.call = replace(run.call, init_data=token.init_data)
+        init_data = token.init_data
+        if init_data is not None:
+            run.call = msgspec.structs.replace(run.call, init_data=init_data)
         body = await _handled(run)
         if not run.plugin.needs_encryption(run.call):
             return Response(200, body, PLAIN)
@@ -171,8 +174,7 @@ class PluginRoutes:
         run.grounds["switches"] = (SWITCH,)
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(msgspec.Struct):
     """One request on its way, with what its record will say."""
 
     request: Request
@@ -181,7 +183,7 @@ class _Call:
     plugin: Plugin
     asked_at: datetime
     caller: str = GUEST
-    grounds: dict[str, Any] = field(default_factory=dict)
+    grounds: dict[str, Any] = {}
     """Members of the record beyond who asked for what."""
 
     def record(self) -> DecisionRecord:

@@ -31,15 +31,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from attestack_common.errors import AttestackError
 from attestack_common.secret import Secret
 from attestation_protocol.encoding import b64url_decode, b64url_encode, compact_json, compact_plain, parse_json
 from attestation_protocol.errors import EncodingError, ProtocolError
 from attestation_protocol.hashes import HashAlgorithm
+from attestation_protocol.records import Record
 from attestation_protocol.tee import Tee
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -80,25 +80,27 @@ class ChallengeTooLargeError(AttestackError):
     default_code = "SESSION-CHALLENGE-SIZE"
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Record, frozen=True):
     """A challenge that was given out. It is authentic: it was opened with the sealing key."""
+
+    HIDDEN: ClassVar = frozenset({"nonce"})
 
     id: str
     """32 lower-case hexadecimal digits."""
     tee: Tee
-    nonce: str = field(repr=False)
+    nonce: str
     hash_algorithm: HashAlgorithm
     expires: int
     """Seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attested:
+class Attested(Record, frozen=True):
     """The record of a session that attested."""
 
+    HIDDEN: ClassVar = frozenset({"token"})
+
     session_id: str
-    token: str = field(repr=False)
+    token: str
     request: str
     """SHA-256 of the body that won, in lower-case hexadecimal digits."""
     expires: int

@@ -7,11 +7,11 @@ A guest spends one token many times. What was found of a token is kept by its wh
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attestation_protocol.errors import MessageError
 from attestation_protocol.jwk import TeePublicKey, parse_tee_public_key
+from attestation_protocol.records import Record
 from trustee_core.token_trust.claims import date_problem
 from trustee_core.token_trust.errors import TokenTrustError
 from trustee_core.token_trust.tee_key import tee_public_key
@@ -33,12 +33,13 @@ KEPT_SECONDS: Final = 60
 _ADVICE: Final = "attest again"
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedToken:
+class TrustedToken(Record, frozen=True):
     """A verified token."""
 
-    claims: dict[str, Any] = field(repr=False)
-    claims_json: bytes = field(repr=False)
+    HIDDEN: ClassVar = frozenset({"claims", "claims_json"})
+
+    claims: dict[str, Any]
+    claims_json: bytes
     """The claims as the issuer wrote them."""
     key_source: str
     """What the token's key is trusted by."""

@@ -8,18 +8,17 @@ none. Members beyond the two are ignored. `sample` and `sampledevice` have the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from attestation_protocol.encoding import b64std_decode, b64std_encode
 from attestation_protocol.errors import EncodingError, EvidenceFormatError
+from attestation_protocol.records import Record
 
 MAX_SVN: Final = 256
 """Characters of a security version at the most."""
 
 
-@dataclass(frozen=True, slots=True)
-class SampleEvidence:
+class SampleEvidence(Record, frozen=True):
     """What a guest without hardware says of itself."""
 
     svn: str

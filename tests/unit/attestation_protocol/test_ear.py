@@ -98,4 +98,4 @@ def test_what_was_encoded_already_is_taken_as_it_is() -> None:
 
 def test_the_repr_of_a_submodule_shows_no_evidence() -> None:
     shown = repr(Submodule(TrustVector({"hardware": 2}), "default", {"sample": "seen"}, {"x": "seen"}, b"seen"))
-    assert shown == "Submodule(TrustVector(claims={'hardware': 2}), 'default')"
+    assert shown == "Submodule(trust_vector=TrustVector(claims={'hardware': 2}), policy_id='default')"

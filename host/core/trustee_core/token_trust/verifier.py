@@ -20,12 +20,13 @@ the policy's matter. Header and claims are JSON objects without double members, 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from attestack_common.errors import ConfigError
 from attestack_common.files import read_bounded
 from attestation_protocol.errors import KeyFormatError, TokenFormatError
+from attestation_protocol.records import Record
 from attestation_protocol.token import UnverifiedToken
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -58,14 +59,15 @@ _DATES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedToken:
+class VerifiedToken(Record, frozen=True):
     """A token whose signature and dates hold."""
 
-    claims: dict[str, Any] = field(repr=False)
+    HIDDEN: ClassVar = frozenset({"claims", "claims_json"})
+
+    claims: dict[str, Any]
     key_source: str
     """What its key is trusted by: `own`, `insecure_header_jwk`, `trusted_certs_paths`, or a JWK set's address."""
-    claims_json: bytes = field(repr=False)
+    claims_json: bytes
     """The claims as the issuer wrote them."""
 
 

@@ -12,10 +12,11 @@ A plugin is announced by an entry point of the group `attestack.kbs_plugins` tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from attestack_common.errors import AttestackError
+from attestation_protocol.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -32,17 +33,18 @@ class PluginError(AttestackError):
     default_code = "PLUGIN"
 
 
-@dataclass(frozen=True, slots=True)
-class PluginRequest:
+class PluginRequest(Record, frozen=True):
     """One call of a plugin."""
+
+    HIDDEN: ClassVar = frozenset({"body", "init_data"})
 
     method: str
     """`GET`, `POST`, `PUT` or `DELETE`."""
     path: tuple[str, ...]
     """Segments below the plugin's route, decoded."""
     query: Mapping[str, str]
-    body: bytes = field(repr=False)
-    init_data: Any = field(default=None, repr=False)
+    body: bytes
+    init_data: Any = None
     """The init-data claims of the caller's primary evidence; None for administrators, and where there are none."""
 
 
