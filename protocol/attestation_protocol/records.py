@@ -1,7 +1,6 @@
-"""Records that are made for each request: frozen and typed like a frozen dataclass, and made in a tenth of its time."""
+"""Records that are made for each request: frozen and typed like a frozen dataclass, and made in a tenth of its time.
 
-They are compared by type and fields. None is ever decoded into by `msgspec`: what comes from outside is read by the
-parser of its message.
+They are compared by type and fields. What comes from outside is read by the parser of its message, never by `msgspec`.
 """
 
 from __future__ import annotations
