@@ -20,47 +20,86 @@ import logging
 import re
 import time
 import traceback
+from abc import ABC, abstractmethod
 from math import isfinite
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attestack_common.errors import code_and_advice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FIELDS: Final = "attestack_fields"
 """The attribute of a log record that holds its fields."""
 
 MAX_VALUE: Final = 2048
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.,:;/@%+*()\[\]<>{}#?&!~^|$'-]+", re.ASCII)
+_plain: Final = re.compile(r"[A-Za-z0-9_.,:;/@%+*()\[\]<>{}#?&!~^|$'-]+", re.ASCII).fullmatch
 _MAX_PLACES: Final = 12
+_SHORT: Final = 64
+"""Characters of a message or value whose form is kept for the next event: most come again and again."""
+_KNOWN: Final = 512
+"""Forms of either that are kept."""
+_compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class TextFormatter(logging.Formatter):
+class LineFormatter(logging.Formatter, ABC):
+    """One line for each event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        return self.line(record.created, _level(record), record.name, _message(record), _fields(record))
+
+    @abstractmethod
+    def line(self, seconds: float, level: str, target: str, message: str, fields: Mapping[str, object]) -> str:
+        """Return the line of an event that has no record, `seconds` after the epoch."""
+
+
+class TextFormatter(LineFormatter):
     """One line of text for each event."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def line(self, seconds: float, level: str, target: str, message: str, fields: Mapping[str, object]) -> str:
         """Return the line, without its end."""
-        parts = [f"{_timestamp(record.created)} {_level(record)} {_escape(record.name)}: {_escape(_message(record))}"]
-        parts += [f"{_escape(name)}={_quoted(value)}" for name, value in _fields(record).items()]
-        return " ".join(parts)
+        event = _known_event if len(message) <= _SHORT else _event
+        parts = [_timestamp(int(seconds * 1000)), event(level, target, message)]
+        for name, value in fields.items():
+            if (type(value) is str and len(value) <= _SHORT) or type(value) is int:
+                parts.append(_known_field(name, value))
+            else:
+                parts.append(_field(name, value))
+        return "".join(parts)
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(LineFormatter):
     """One JSON object for each event."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def line(self, seconds: float, level: str, target: str, message: str, fields: Mapping[str, object]) -> str:
         """Return the line, without its end."""
         event = {
-            "timestamp": _timestamp(record.created),
-            "level": _level(record),
-            "target": record.name,
-            "message": _cut(_message(record)),
-            "fields": {name: _native(value) for name, value in _fields(record).items()},
+            "timestamp": _timestamp(int(seconds * 1000)),
+            "level": level,
+            "target": target,
+            "message": _cut(message),
+            "fields": {name: _native(value) for name, value in fields.items()},
         }
-        return json.dumps(event, separators=(",", ":"))
+        return _compact(event)
 
 
-def _timestamp(seconds: float) -> str:
-    whole, rest = divmod(int(seconds * 1000), 1000)
+def _event(level: str, target: str, message: str) -> str:
+    return _escape(f" {level} {target}: {message}")
+
+
+def _field(name: str, value: object) -> str:
+    return _escape(f" {name}={_quoted(value)}")
+
+
+_known_event: Final = functools.lru_cache(maxsize=_KNOWN)(_event)
+_known_field: Final = functools.lru_cache(maxsize=_KNOWN)(_field)
+
+
+@functools.lru_cache(maxsize=4)
+def _timestamp(milliseconds: int) -> str:
+    whole, rest = divmod(milliseconds, 1000)
     return f"{_second(whole)}.{rest:03}Z"
 
 
@@ -95,13 +134,12 @@ def _native(value: object) -> object:
 
 
 def _quoted(value: object) -> str:
-    if type(value) is str and len(value) <= MAX_VALUE and _PLAIN.fullmatch(value):
-        return value  # what most values are
+    """Return a value as it stands in a line, but for the escapes of what is not printable."""
     text = _cut(_text(value))
-    if _PLAIN.fullmatch(text):
+    if _plain(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{_escape(escaped)}"'
+    return f'"{escaped}"'
 
 
 def _text(value: object) -> str:

@@ -161,6 +161,38 @@ def test_places_are_innermost_first_and_bounded() -> None:
     assert "hunter2" not in described
 
 
+def test_what_is_equal_but_of_another_type_keeps_its_own_form() -> None:
+    class Loud(str):
+        __slots__ = ()
+
+        def __format__(self, _: str) -> str:
+            return self.upper()
+
+    for _ in range(2):  # the second time, some of the forms are known
+        assert [shown(value) for value in (1, True, 1.0, "1")] == ["1", "true", "1.0", "1"]
+        assert [shown(value) for value in ("a", Loud("a"), "A")] == ["a", "A", "A"]
+
+
+def test_forms_are_kept_of_short_values_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def escape(part: str) -> str:
+        made.append(part)
+        return part
+
+    monkeypatch.setattr("attestack_common.logs.lines._escape", escape)
+    for _ in range(2):
+        text("forms are kept", short="s" * 64, number=77_001, long="l" * 65, flag=True)
+    assert [part for part in made if part.startswith(" short=")] == [f" short={'s' * 64}"]
+    assert [part for part in made if part.startswith(" number=")] == [" number=77001"]
+    assert [part for part in made if part.startswith(" long=")] == [f" long={'l' * 65}"] * 2
+    assert [part for part in made if part.startswith(" flag=")] == [" flag=true"] * 2
+    assert [part for part in made if part.endswith(": forms are kept")] == [" INFO kbs.sessions: forms are kept"]
+    for _ in range(2):
+        text("m" * 65)
+    assert made[-2:] == [f" INFO kbs.sessions: {'m' * 65}"] * 2
+
+
 @given(st.text(), st.dictionaries(st.text(), st.text() | st.binary() | st.floats(), max_size=3))
 def test_a35_any_event_is_one_printable_line(message: str, fields: dict[str, Any]) -> None:
     made = record(message, fields)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import threading
+from contextlib import contextmanager, redirect_stderr
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from attestack_common.errors import ConfigError
 from attestack_common.logs import Logger, configure, get_logger
+from attestack_common.logs.lines import FIELDS
+from attestack_common.secret import Secret
+from hypothesis import given
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +37,34 @@ def _restored_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root.setLevel(level)
     for name in ("unit", "unit.sessions", "unit.other"):
         logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+class Heard(logging.Handler):
+    """A handler that is not ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+def configure_alone(directive: str | None = None) -> logging.Handler:
+    """Configure, with no handler beside ours: pytest has some of its own, in each phase of a test."""
+    root = logging.getLogger()
+    root.handlers.clear()
+    configure(directive)
+    [ours] = root.handlers
+    return ours
+
+
+@contextmanager
+def no_records() -> Iterator[None]:
+    """Fail where an event becomes a record."""
+    made = AssertionError("a record was made")
+    with mock.patch("logging.LogRecord", side_effect=made):
+        yield
 
 
 def events(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -138,6 +176,12 @@ def test_a_broken_standard_error_does_not_disturb_the_program(monkeypatch: pytes
     configure(None)
     monkeypatch.setattr(sys, "stderr", Broken())
     get_logger("unit").error("lost")
+    logging.getLogger("library").error("lost")
+    configure_alone()
+    with no_records():
+        get_logger("unit").error("lost")
+    monkeypatch.setattr(sys, "stderr", None)
+    get_logger("unit").error("lost")
 
 
 def test_before_it_is_configured_warnings_come_out_whole() -> None:
@@ -158,3 +202,138 @@ def test_other_handlers_are_left_alone() -> None:
     configure(None)
     assert other in root.handlers
     assert sum(type(handler).__name__ == "_StderrHandler" for handler in root.handlers) == 1
+
+
+def test_no_record_is_made_where_ours_is_the_only_handler(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_alone("info,unit.other=warn")
+    with no_records():
+        log_all(get_logger("unit.sessions"))
+        log_all(get_logger("unit.other"))
+    assert events(capsys) == [
+        "INFO unit.sessions: i",
+        "WARN unit.sessions: w",
+        "ERROR unit.sessions: e",
+        "WARN unit.other: w",
+        "ERROR unit.other: e",
+    ]
+
+
+@pytest.mark.parametrize("place", [None, "unit", "unit.sessions"])
+def test_a_handler_that_is_not_ours_gets_records(place: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_alone()
+    heard, logger = Heard(), get_logger("unit.sessions")
+    logging.getLogger(place).addHandler(heard)
+    try:
+        logger.warning("opened %s", id=7)
+    finally:
+        logging.getLogger(place).removeHandler(heard)
+    with no_records():
+        logger.info("closed")
+    [record] = heard.records
+    assert (record.name, record.levelno, record.getMessage()) == ("unit.sessions", logging.WARNING, "opened %s")
+    assert getattr(record, FIELDS) == {"id": 7}
+    assert events(capsys) == ["WARN unit.sessions: opened %s id=7", "INFO unit.sessions: closed"]
+
+
+def test_a_filter_sees_records_and_decides(capsys: pytest.CaptureFixture[str]) -> None:
+    def only_errors(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
+    ours, inner = configure_alone(), logging.getLogger("unit")
+    for filtered in (ours, inner):
+        filtered.addFilter(only_errors)
+        log_all(get_logger("unit"))
+        filtered.removeFilter(only_errors)
+    assert events(capsys) == ["ERROR unit: e"] * 2
+
+
+def test_the_level_and_the_formatter_of_our_handler_can_be_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    ours = configure_alone()
+    ours.setLevel(logging.ERROR)
+    log_all(get_logger("unit"))
+    ours.setFormatter(logging.Formatter("at %(levelname)s: %(message)s"))
+    log_all(get_logger("unit"))
+    assert events(capsys) == ["ERROR unit: e", "ERROR: e"]
+
+
+def test_what_is_not_passed_on_does_not_come_out(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_alone()
+    inner = logging.getLogger("unit")
+    inner.propagate = False
+    try:
+        get_logger("unit.sessions").info("i")
+    finally:
+        inner.propagate = True
+    logging.disable(logging.WARNING)
+    try:
+        log_all(get_logger("unit"))
+    finally:
+        logging.disable(logging.NOTSET)
+    assert events(capsys) == ["ERROR unit: e"]
+
+
+def test_lines_follow_standard_error_to_where_it_is_sent() -> None:
+    configure_alone()
+    logger = get_logger("unit")
+    for message in ("one", "two"):
+        with redirect_stderr(io.StringIO()) as sent:
+            logger.info(message)
+        assert sent.getvalue().endswith(f"Z INFO unit: {message}\n")
+
+
+VALUES = st.one_of(
+    st.text(), st.text('ab0 ="\\\n\u202e'), st.text(min_size=60, max_size=70), st.integers(), st.booleans(),
+    st.none(), st.floats(), st.binary(), st.lists(st.text()), st.builds(Secret, st.binary()),
+    st.builds(ValueError, st.text()), st.builds(ConfigError, st.text(), code=st.just("X-Y")),
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(["debug", "info", "warning", "error"]),
+    st.text(),
+    st.dictionaries(st.text(), VALUES),
+    st.sampled_from(["text", "json"]),
+)
+def test_a_line_is_the_same_with_and_without_a_record(
+    level: str, message: str, fields: dict[str, Any], form: str
+) -> None:
+    with mock.patch.dict("os.environ", {"ATTESTACK_LOG_FORMAT": form}):
+        ours = configure_alone("debug")
+    log = getattr(get_logger("unit"), level)
+    with mock.patch("time.time", return_value=1795619696.789):
+        with redirect_stderr(io.StringIO()) as direct, no_records():
+            log(message, **fields)
+        logging.getLogger().addHandler(heard := Heard())
+        with redirect_stderr(io.StringIO()) as recorded:
+            log(message, **fields)
+    assert direct.getvalue() == recorded.getvalue()
+    assert direct.getvalue() == ours.format(heard.records[0]) + "\n"
+
+
+def test_lines_of_several_threads_stay_whole() -> None:
+    configure_alone()
+    logger = get_logger("unit")
+
+    def log(name: str) -> None:
+        for _ in range(50):
+            logger.info("m", thread=name * 100)
+
+    with redirect_stderr(io.StringIO()) as sent:
+        threads = [threading.Thread(target=log, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    lines = sorted(line.partition("Z ")[2] for line in sent.getvalue().splitlines())
+    assert lines == [f"INFO unit: m thread={name * 100}" for name in "abcd" for _ in range(50)]
+
+
+def test_what_was_logged_is_out_when_the_process_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, signal; from attestack_common.logs import configure, get_logger; configure(None);"
+        "get_logger('unit').info('last words'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    with (tmp_path / "log").open("wb") as log:
+        done = subprocess.run([sys.executable, "-c", code], stderr=log, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / "log").read_text().endswith("Z INFO unit: last words\n")
