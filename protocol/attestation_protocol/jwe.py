@@ -17,14 +17,14 @@ an oracle of whoever does. It is encrypted with when the caller insists, for old
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from attestation_protocol import akp
@@ -51,11 +51,15 @@ _IV_SIZE: Final = 12
 _TAG_SIZE: Final = 16
 _RSA_BITS: Final = range(2048, 4097)
 _MAX_EXPONENT_BITS: Final = 64
+_FIRST_ROUND: Final = (1).to_bytes(4, "big")
 _OTHER_INFO: Final = (
     len(ECDH_ES_A256KW).to_bytes(4, "big") + ECDH_ES_A256KW.encode() + bytes(8) + (8 * _KEY_SIZE).to_bytes(4, "big")
 )
 _OAEP: Final = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 _PKCS1: Final = padding.PKCS1v15()
+_ECDH: Final = ec.ECDH()
+_X962: Final = serialization.Encoding.X962
+_UNCOMPRESSED: Final = serialization.PublicFormat.UncompressedPoint
 _MEMBERS: Final = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
 
 
@@ -64,7 +68,8 @@ def encrypt(plaintext: bytes, key: TeePublicKey, *, insecure_rsa1_5: bool = Fals
 
     Raises JweError: JWE-KEY for a key of a kind, curve, size or value that is refused, JWE-UNAVAILABLE.
     """
-    cek = os.urandom(_KEY_SIZE)
+    random = os.urandom(_KEY_SIZE + _IV_SIZE)
+    cek, iv = random[:_KEY_SIZE], random[_KEY_SIZE:]
     if isinstance(key, EcTeeKey):
         header, encrypted_key = _wrap_ec(cek, key)
     elif isinstance(key, RsaTeeKey):
@@ -72,7 +77,6 @@ def encrypt(plaintext: bytes, key: TeePublicKey, *, insecure_rsa1_5: bool = Fals
     else:
         header, encrypted_key = _wrap_akp(cek, key)
     protected = b64url_encode(compact_plain(header))
-    iv = os.urandom(_IV_SIZE)
     sealed = AESGCM(cek).encrypt(iv, plaintext, protected.encode())
     return compact_plain(
         {
@@ -107,8 +111,11 @@ def decrypt(document: bytes, key: TeeKeyPair) -> bytes:
 
 
 def derive_kek(shared_secret: bytes) -> bytes:
-    """Concat KDF (RFC 7518 section 4.6.2) for ECDH-ES+A256KW: 32 bytes from the x coordinate of the shared point."""
-    return ConcatKDFHash(hashes.SHA256(), _KEY_SIZE, _OTHER_INFO).derive(shared_secret)
+    """Concat KDF (RFC 7518 section 4.6.2) for ECDH-ES+A256KW: 32 bytes from the x coordinate of the shared point.
+
+    So many bytes are one round of SHA-256, over its number, the secret and the other info.
+    """
+    return hashlib.sha256(_FIRST_ROUND + shared_secret + _OTHER_INFO).digest()
 
 
 def _refused(what: str) -> JweError:
@@ -124,11 +131,10 @@ def _wrap_ec(cek: bytes, key: EcTeeKey) -> tuple[dict[str, Any], bytes]:
         raise _refused(f"`{key.alg:.40}` on `{key.crv:.40}`")
     public = _ec_public(key.crv, key.x, key.y)
     ephemeral = ec.generate_private_key(CURVES[key.crv])
-    point = ephemeral.public_key().public_numbers()
-    size = COORDINATE_SIZE[key.crv]
-    x, y = (b64url_encode(i.to_bytes(size, "big")) for i in (point.x, point.y))
-    kek = derive_kek(ephemeral.exchange(ec.ECDH(), public))
-    epk = {"crv": key.crv, "kty": "EC", "x": x, "y": y}
+    kek = derive_kek(ephemeral.exchange(_ECDH, public))
+    point = ephemeral.public_key().public_bytes(_X962, _UNCOMPRESSED)  # 04, x, y
+    y_at = 1 + COORDINATE_SIZE[key.crv]
+    epk = {"crv": key.crv, "kty": "EC", "x": b64url_encode(point[1:y_at]), "y": b64url_encode(point[y_at:])}
     return {"alg": ECDH_ES_A256KW, "enc": ENC, "epk": epk}, aes_key_wrap(kek, cek)
 
 
@@ -162,13 +168,14 @@ def _wrap_rsa(cek: bytes, key: RsaTeeKey, *, insecure_rsa1_5: bool) -> tuple[dic
 
 def _ec_public(crv: str, x: str, y: str) -> ec.EllipticCurvePublicKey:
     try:
-        coordinates = [b64url_decode(text) for text in (x, y)]
+        raw_x, raw_y = b64url_decode(x), b64url_decode(y)
     except EncodingError:
         raise _refused("EC whose coordinates are not base64url") from None
-    if any(len(c) != COORDINATE_SIZE[crv] for c in coordinates):
-        raise _refused(f"{crv} with coordinates that are not {COORDINATE_SIZE[crv]} bytes")
+    size = COORDINATE_SIZE[crv]
+    if len(raw_x) != size or len(raw_y) != size:
+        raise _refused(f"{crv} with coordinates that are not {size} bytes")
     try:
-        return ec.EllipticCurvePublicKey.from_encoded_point(CURVES[crv], b"\x04" + b"".join(coordinates))
+        return ec.EllipticCurvePublicKey.from_encoded_point(CURVES[crv], b"\x04" + raw_x + raw_y)
     except ValueError:
         raise _refused(f"{crv} whose point is not on the curve") from None
 
@@ -202,7 +209,7 @@ def _unwrap(header: dict[str, Any], encrypted_key: bytes, key: TeeKeyPair) -> by
             return None
         try:
             public = _ec_public(crv, str(epk.get("x")), str(epk.get("y")))
-            return aes_key_unwrap(derive_kek(private.exchange(ec.ECDH(), public)), encrypted_key)
+            return aes_key_unwrap(derive_kek(private.exchange(_ECDH, public)), encrypted_key)
         except (JweError, InvalidUnwrap, ValueError):
             return None
     if isinstance(private, mlkem.MLKEM768PrivateKey) and algorithm == ML_KEM_768_A192KW:

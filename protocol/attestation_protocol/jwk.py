@@ -60,9 +60,9 @@ class AkpTeeKey(Record, frozen=True):
 TeePublicKey = RsaTeeKey | EcTeeKey | AkpTeeKey
 
 _FORMS: Final[dict[str, tuple[type[RsaTeeKey | EcTeeKey | AkpTeeKey], tuple[str, ...]]]] = {
-    "RSA": (RsaTeeKey, ("alg", "n", "e")),
-    "EC": (EcTeeKey, ("crv", "alg", "x", "y")),
-    "AKP": (AkpTeeKey, ("alg", "pub")),
+    "RSA": (RsaTeeKey, RsaTeeKey.__struct_fields__),
+    "EC": (EcTeeKey, EcTeeKey.__struct_fields__),
+    "AKP": (AkpTeeKey, AkpTeeKey.__struct_fields__),
 }
 
 
@@ -73,8 +73,10 @@ def parse_tee_public_key(jwk: dict[str, Any]) -> TeePublicKey:
     if form is None:
         raise MessageError(f"`kty` of tee-pubkey must be one of {', '.join(_FORMS)}", code="TEE-PUBKEY")
     key_type, names = form
-    members = {name: jwk.get(name) for name in names}
-    for name, value in members.items():
+    members = []
+    for name in names:
+        value = jwk.get(name)
         if not isinstance(value, str):
             raise MessageError(f"`{name}` of tee-pubkey is missing or not a string", code="TEE-PUBKEY")
-    return key_type(**members)  # type: ignore[arg-type]  # each member was found to be a string
+        members.append(value)
+    return key_type(*members)

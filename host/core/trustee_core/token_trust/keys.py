@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attestation_protocol.encoding import b64url_decode
 from attestation_protocol.errors import KeyFormatError, ProtocolError
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from jwt.algorithms import Algorithm, ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
+from jwt.algorithms import Algorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgorithm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,26 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | Ed25519PublicKey
 RSA_BITS: Final = range(2048, 8192 + 1)
 _MAX_EXPONENT_BITS: Final = 32
 
+
+class _Ecdsa:
+    """ECDSA in JWS form: r and s, big-endian, one behind the other (RFC 7518 section 3.4)."""
+
+    def __init__(self, algorithm: hashes.HashAlgorithm, size: int) -> None:
+        self._algorithm = ec.ECDSA(algorithm)
+        self._size = size
+
+    def verify(self, data: bytes, key: Any, signature: bytes) -> bool:  # noqa: ANN401  # as PyJWT's classes have it
+        size = self._size
+        if len(signature) != 2 * size:
+            return False
+        r, s = int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
+        try:
+            key.verify(encode_dss_signature(r, s), data, self._algorithm)
+        except InvalidSignature:
+            return False
+        return True
+
+
 _RSA: Final[Mapping[str, Algorithm]] = {
     "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
     "RS384": RSAAlgorithm(RSAAlgorithm.SHA384),
@@ -37,9 +59,9 @@ _RSA: Final[Mapping[str, Algorithm]] = {
     "PS384": RSAPSSAlgorithm(RSAPSSAlgorithm.SHA384),
     "PS512": RSAPSSAlgorithm(RSAPSSAlgorithm.SHA512),
 }
-_OTHERS: Final[Mapping[str, Algorithm]] = {
-    "ES256": ECAlgorithm(ECAlgorithm.SHA256),
-    "ES384": ECAlgorithm(ECAlgorithm.SHA384),
+_OTHERS: Final[Mapping[str, Algorithm | _Ecdsa]] = {
+    "ES256": _Ecdsa(hashes.SHA256(), 32),
+    "ES384": _Ecdsa(hashes.SHA384(), 48),
     "EdDSA": OKPAlgorithm(),
 }
 _ALGORITHMS: Final = {**_RSA, **_OTHERS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,10 +42,10 @@ def tee_public_key(claims: Mapping[str, Any], extra_paths: Sequence[str] = ()) -
 
 
 def _resolve(value: Any, pointer: str) -> Any:  # noqa: ANN401  # any JSON value has pointers into it
-    if not pointer.startswith("/"):
-        return _NOWHERE if pointer else value
-    for escaped in pointer[1:].split("/"):
-        name = escaped.replace("~1", "/").replace("~0", "~")
+    names = _names(pointer)
+    if names is None:
+        return _NOWHERE
+    for name in names:
         if isinstance(value, dict) and name in value:
             value = value[name]
         elif isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
@@ -52,3 +53,10 @@ def _resolve(value: Any, pointer: str) -> Any:  # noqa: ANN401  # any JSON value
         else:
             return _NOWHERE
     return value
+
+
+@functools.lru_cache(maxsize=64)
+def _names(pointer: str) -> tuple[str, ...] | None:
+    """Take a pointer apart; None for what is none. All pointers are ours or the configuration's."""
+    start, *escaped = pointer.split("/")
+    return None if start else tuple(name.replace("~1", "/").replace("~0", "~") for name in escaped)

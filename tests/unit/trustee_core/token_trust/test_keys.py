@@ -8,6 +8,7 @@ import pytest
 from attestation_protocol.errors import KeyFormatError
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +50,16 @@ def test_a_key_knows_its_signatures(key: PrivateKey, alg: str, other: PrivateKey
     assert not trusted.has_signed(b"data", signature(other, alg, b"data"))
     for size in (0, 1, len(good) - 1, len(good) + 1):
         assert not trusted.has_signed(b"data", (good + b"\0")[:size])
+
+
+@pytest.mark.parametrize(("key", "alg", "size"), [(EC_KEY, "ES256", 32), (P384_KEY, "ES384", 48)])
+def test_a07_halves_of_nothing_sign_nothing(key: PrivateKey, alg: str, size: int) -> None:
+    trusted = key_from_jwk(jwk(key, alg), "")
+    good = signature(key, alg, b"data")
+    r, s = good[:size], good[size:]
+    for wrong in (bytes(2 * size), r + bytes(size), bytes(size) + s, b"\xff" * (2 * size), s + r):
+        assert not trusted.has_signed(b"data", wrong)
+    assert not trusted.has_signed(b"data", encode_dss_signature(int.from_bytes(r), int.from_bytes(s)))
 
 
 @pytest.mark.parametrize(
