@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from cryptography.hazmat.primitives import hashes
 
@@ -18,6 +18,9 @@ class HashAlgorithm(StrEnum):
     SHA384 = "sha384"
     SHA512 = "sha512"
     SM3 = "sm3"
+
+    __hash__ = str.__hash__
+    """As of `Tee`."""
 
     @classmethod
     def parse(cls, name: object) -> Self:
@@ -40,4 +43,11 @@ class HashAlgorithm(StrEnum):
             digest = hashes.Hash(hashes.SM3())  # hashlib has SM3 only where OpenSSL was built with it
             digest.update(data)
             return digest.finalize()
-        return hashlib.new(self.value, data).digest()
+        return _FUNCTIONS[self](data).digest()
+
+
+_FUNCTIONS: Final = {
+    HashAlgorithm.SHA256: hashlib.sha256,
+    HashAlgorithm.SHA384: hashlib.sha384,
+    HashAlgorithm.SHA512: hashlib.sha512,
+}

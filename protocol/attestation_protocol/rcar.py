@@ -113,7 +113,8 @@ class Challenge(Record, frozen=True):
 
     def to_json(self) -> bytes:
         """Encode compactly: nonce, then extra-params."""
-        return compact_json({"nonce": self.nonce, "extra-params": self.extra_params})
+        encode = compact_plain if type(self.extra_params) is str else compact_json
+        return encode({"nonce": self.nonce, "extra-params": self.extra_params})
 
 
 class InitDataMessage(Record, frozen=True):

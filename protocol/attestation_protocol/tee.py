@@ -26,6 +26,9 @@ class Tee(StrEnum):
     TDX = "tdx"
     TPM = "tpm"
 
+    __hash__ = str.__hash__
+    """A member equals its name, and is found by it; the hash of `Enum` is of another text, and written in Python."""
+
     @classmethod
     def parse(cls, name: object) -> Self:
         """Read a wire name; `nvidiadpu`, which some peers send, is the DPU too. Raises UnknownTeeError."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from attestack_common.clock import Clock
     from attestation_protocol.ear import Submodule
     from attestation_protocol.tee import Tee
+    from evidence_verifiers.contract import Finding
 
     from attestation_service.attestation_policies import AttestationPolicies
     from attestation_service.config import TokenBrokerConfig
@@ -143,16 +144,17 @@ class BuiltInAttestationService:
     ) -> Appraisal:
         names = submodule_names([each.tee_class for each in verified])
         submodules: dict[str, Submodule] = {}
+        findings: dict[str, tuple[Finding, ...]] = {}
         hashes: dict[str, str] = {}
         for position, (name, each) in enumerate(zip(names, verified, strict=True)):
             laid_out = policy_input(each.tee, each.claims, each.binding, verbose=self._broker.verbose_token)
             submodules[name], hashes[name] = await self._policies.appraise(
                 policy_id, each.tee_class, laid_out, self._reference_values.query_many
             )
+            findings[name] = each.findings
             stored_id, status = f"{policy_id}_{each.tee_class}", submodules[name].trust_vector.status
             decided[position] = EvidenceDecision(each.tee, each.findings, name, stored_id, hashes[name], status)
         result = self._result(submodules, int(now.timestamp()))
-        findings = {name: each.findings for name, each in zip(names, verified, strict=True)}
         return Appraisal(self._signer.issue(result, hashes), result, findings, hashes)
 
     def _result(self, submodules: dict[str, Submodule], issued_at: int) -> AttestationResult:

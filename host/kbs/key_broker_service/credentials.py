@@ -26,9 +26,14 @@ def session_cookie(request: Request) -> str | None:
     header = request.header("cookie")
     if header is None:
         return None
-    pairs = (pair.strip().partition("=") for pair in header.split(";"))
-    values = {value for name, _, value in pairs if name == SESSION_COOKIE}
-    return values.pop() if len(values) == 1 else None
+    found = None
+    for pair in header.split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == SESSION_COOKIE:
+            if found is not None and found != value:
+                return None
+            found = value
+    return found
 
 
 def set_session_cookie(value: str, expires: int) -> tuple[str, str]:

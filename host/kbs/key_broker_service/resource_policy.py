@@ -17,7 +17,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from attestation_protocol.encoding import compact_json, parse_json
+from attestation_protocol.encoding import compact_plain, parse_json
 from attestation_protocol.errors import EncodingError
 from trustee_core.policy.contract import UNDEFINED, PolicyError
 from trustee_core.policy.store import PolicyDecodeError
@@ -80,7 +80,7 @@ class ResourcePolicy:
     ) -> str:
         """Return the hash of the policy that allowed. Raises PolicyDenyError, PolicyEngineError."""
         self._metrics.policy_evaluations.inc()
-        data = compact_json({"plugin": plugin, "resource-path": list(path), "query": dict(query)})
+        data = compact_plain({"plugin": plugin, "resource-path": list(path), "query": dict(query)})
         try:
             text = await self._policies.get(POLICY_ID)
             evaluation = await self._engine.evaluate(text, [RULE], input_json=claims_json, data_json=data)

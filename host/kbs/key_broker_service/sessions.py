@@ -28,6 +28,7 @@ A record is JSON as upstream writes it, `{"Attested": {"token", "id", "timeout"}
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import os
@@ -36,7 +37,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from attestack_common.errors import AttestackError
 from attestack_common.secret import Secret
-from attestation_protocol.encoding import b64url_decode, b64url_encode, compact_json, compact_plain, parse_json
+from attestation_protocol.encoding import b64url_decode, b64url_encode, compact_plain, parse_json
 from attestation_protocol.errors import EncodingError, ProtocolError
 from attestation_protocol.hashes import HashAlgorithm
 from attestation_protocol.records import Record
@@ -135,7 +136,7 @@ class Sealer:
     def seal(self, session: Session) -> str:
         """Return the cookie's value. Raises ChallengeTooLargeError."""
         prefix = _VERSION + bytes.fromhex(session.id)
-        plain = compact_json([session.expires, session.tee, session.hash_algorithm, session.nonce])
+        plain = compact_plain([session.expires, session.tee, session.hash_algorithm, session.nonce])
         value = b64url_encode(prefix + self._cipher(prefix).encrypt(_ONCE, plain, None))
         if len(value) > MAX_COOKIE:
             raise ChallengeTooLargeError(f"a challenge of {len(plain)} bytes does not fit into a session cookie")
@@ -263,6 +264,7 @@ def _digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+@functools.lru_cache(maxsize=64)
 def _moment(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
