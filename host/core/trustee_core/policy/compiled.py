@@ -12,7 +12,8 @@ What the engine does, and what this module makes of it:
     `print` writes to standard error                         kept from there; logged at debug level
     it holds the interpreter's lock, without an end          `steps` bounds what an evaluation may take
 
-Input, data and reference values are set anew for each evaluation, and no rule's value outlives one.
+Reference values are set anew for each evaluation, input and data where they are not those of the evaluation before: a
+guest fetches several resources with one token, many guests the same resource. No rule's value outlives an evaluation.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import msgspec
 import regorus
 from attestack_common.logs import get_logger
 
@@ -44,6 +46,7 @@ MAX_REFERENCE_VALUES: Final = 4_096
 _LOG: Final = get_logger("trustee.policy")
 _NO_RULE: Final = "not a valid rule path"
 _UNDEFINED: Final = '"<undefined>"'
+_NOTHING: Final[Mapping[str, Any]] = {}
 _MAX_ENGINE_TEXT: Final = 8_192
 _MAX_PRINTS: Final = 20
 _MAX_PRINT: Final = 1_024
@@ -86,8 +89,7 @@ class _Lookup:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """What one evaluation gave, and which reference values it asked for and did not find."""
 
     values: dict[str, Any]
@@ -117,66 +119,89 @@ class CompiledPolicy:
         self._abandoned.clear()
         self._lookup = _Lookup()
         self._engine = _new_engine(self._lookup)
-        _call(PolicyParseError, self._engine.add_policy, "", text)
+        self._add("", text)
         facts = examine(found)
-        _call(PolicyParseError, self._engine.add_policy, "guard", MODULE)
+        self._add("guard", MODULE)
         self.policy_hash: Final = policy_hash(text)
         """SHA-384 of the text, lower-case hex."""
         self.reference_values: Final = facts.reference_values
         """Ids that the text asks for by literals."""
         self.foreign_calls: Final = facts.foreign_calls
         """Names of the functions that the text calls and does not define."""
+        self._input: bytes | None = None
         self._data = b""
-        self._absent: set[str] = set()
+        self._absent: frozenset[str] = frozenset()
 
     def __del__(self) -> None:
         engine = getattr(self, "_engine", None)
         if engine is not None and self._abandoned is not self._of_thread.abandoned:
             self._abandoned.append(engine)
 
+    def _add(self, path: str, text: str) -> None:
+        try:
+            self._engine.add_policy(path, text)
+        except BaseException as error:  # noqa: BLE001  # a panic is one
+            raise _meaning(error, PolicyParseError) from None
+
     def run(self, rules: Sequence[str], input_json: bytes, data_json: bytes, known: Mapping[str, Any]) -> Run:
         """Evaluate rules. `data_json` may be empty, `known` is by reference value id. Raises PolicyEvaluationError."""
-        self._set_data(data_json)
-        _call(PolicyEvaluationError, self._engine.set_input_json, as_text(input_json))
         lookup = self._lookup
         lookup.known, lookup.missed, lookup.refusal = known, {}, ""
         try:
-            values = {rule: self._value(rule) for rule in rules}
-        except PolicyEvaluationError as error:
-            if lookup.refusal:
-                raise PolicyEvaluationError(lookup.refusal, code="POLICY-REFERENCE-VALUES") from error
+            values = self._values(rules, input_json, data_json)
+        except PolicyEvaluationError:
             raise
+        except BaseException as error:  # noqa: BLE001  # a panic is one; what is none of the engine's is raised again
+            self._input = None  # what broke off within `with` may have left another one
+            meaning = _meaning(error, PolicyEvaluationError)
+            if lookup.refusal:
+                raise PolicyEvaluationError(lookup.refusal, code="POLICY-REFERENCE-VALUES") from meaning
+            raise meaning from None
+        return Run(values, self._absent and self._absent.intersection(rules), tuple(lookup.missed))
+
+    def _values(self, rules: Sequence[str], input_json: bytes, data_json: bytes) -> dict[str, Any]:
+        """Evaluate rules; log what they print, whatever becomes of them."""
+        try:
+            if data_json != self._data:
+                self._set_data(data_json)
+            if input_json != self._input:
+                self._set_input(input_json)
+            return {rule: self._value(rule) for rule in rules}
         finally:
-            lookup.known = {}
-            self._tell_prints()
-        return Run(values, frozenset(self._absent.intersection(rules)), tuple(lookup.missed))
+            self._lookup.known = _NOTHING
+            prints = self._engine.take_prints()
+            if prints:
+                self._tell(prints[:_MAX_PRINTS])
 
     def _value(self, rule: str) -> Any:  # noqa: ANN401  # a rule gives any JSON value, or UNDEFINED
         if rule in self._absent:
             return UNDEFINED
         try:
-            value = _call(PolicyEvaluationError, self._engine.eval_rule_as_json, rule)
-        except PolicyEvaluationError as error:
-            if error.engine_text != _NO_RULE:
+            text = self._engine.eval_rule_as_json(rule)
+        except RuntimeError as error:
+            if _engine_text(error) != _NO_RULE:
                 raise
-            self._absent.add(rule)  # the text alone decides which rules there are
+            self._absent |= {rule}  # the text alone decides which rules there are
             return UNDEFINED
-        if value == _UNDEFINED and _call(PolicyEvaluationError, self._engine.eval_rule, rule) is None:
+        if text == _UNDEFINED and self._engine.eval_rule(rule) is None:
             return UNDEFINED
         try:
-            return json.loads(value)
+            return msgspec.json.decode(text)
         except (ValueError, RecursionError):
             raise PolicyEvaluationError(f"{rule} of the policy gives a value beyond all bounds") from None
 
+    def _set_input(self, document: bytes) -> None:
+        self._input = None
+        self._engine.set_input_json(as_text(document))
+        self._input = document
+
     def _set_data(self, data: bytes) -> None:
-        if data == self._data:
-            return
         self._data = b""
         self._engine.clear_data()
         if data:
             text = as_text(data)
             _require_no_package(text)
-            _call(PolicyEvaluationError, self._engine.add_data_json, text)
+            self._engine.add_data_json(text)
         self._data = data
 
     def steps(self) -> Polynomial:
@@ -194,8 +219,8 @@ class CompiledPolicy:
             text = f"could not find function {unknown}"
             raise PolicyEvaluationError(f"the policy engine: {text}", code="POLICY-FUNCTION", engine_text=text)
 
-    def _tell_prints(self) -> None:
-        for line in self._engine.take_prints()[:_MAX_PRINTS]:
+    def _tell(self, prints: Sequence[str]) -> None:
+        for line in prints:
             if self._say is None:
                 log_print(line[:_MAX_PRINT], self.policy_hash)
             else:
@@ -229,17 +254,17 @@ def _new_engine(lookup: _Lookup) -> _Engine:
     return engine
 
 
-def _call(kind: type[PolicyError], function: Callable[..., Any], *arguments: str) -> Any:  # noqa: ANN401  # the engine's
-    """Call the engine: its errors become `kind`, a panic becomes PolicyEvaluationError (POLICY-PANIC)."""
-    try:
-        return function(*arguments)
-    except RuntimeError as error:
+def _meaning(error: BaseException, kind: type[PolicyError]) -> PolicyError:
+    """Return what an exception of the engine means: its errors `kind`, a panic PolicyEvaluationError (POLICY-PANIC).
+
+    Raises any other exception, which is none of the engine's.
+    """
+    if isinstance(error, RuntimeError):
         text = _engine_text(error)
-        raise kind(f"the policy engine refuses: {' '.join(text.split())}", engine_text=text) from None
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise PolicyEvaluationError("the policy engine broke off", code="POLICY-PANIC") from None
+        return kind(f"the policy engine refuses: {' '.join(text.split())}", engine_text=text)
+    if type(error).__name__ == "PanicException":
+        return PolicyEvaluationError("the policy engine broke off", code="POLICY-PANIC")
+    raise error
 
 
 def _engine_text(error: RuntimeError) -> str:
@@ -257,7 +282,7 @@ def as_text(data: bytes) -> str:
 
 def _require_no_package(data: str) -> None:
     try:
-        document = json.loads(data)
+        document = msgspec.json.decode(data)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or "policy" in document:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 from attestack_common.errors import AttestackError
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ class Undefined:
 UNDEFINED = Undefined()
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(msgspec.Struct, frozen=True):
     """What one evaluation gave, by rule: JSON values, or UNDEFINED where a rule is absent or undefined."""
 
     values: Mapping[str, Any]

@@ -16,9 +16,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from attestack_common.deadlines import within
 from attestack_common.errors import AttestackError
 from attestack_common.logs import get_logger
@@ -64,6 +64,8 @@ class _Known:
         self.here: ThreadPolicy | None = None
         self.policy_hash = ""
         self.clock = time.perf_counter
+        self.wanted: tuple[str, ...] = ()
+        """The ids to fetch before the first evaluation."""
         self._literals: Sequence[str] = ()
         self._learned: OrderedDict[str, None] = OrderedDict()
         try:
@@ -71,11 +73,7 @@ class _Known:
         except TooLongError as error:
             _LOG.info("policy is evaluated in a process of its own", why=str(error), characters=len(text))
         else:
-            self.policy_hash, self._literals = self.here.policy.policy_hash, self.here.policy.reference_values
-
-    def wanted(self) -> tuple[str, ...]:
-        """The ids to fetch before the first evaluation."""
-        return tuple(dict.fromkeys((*self._literals, *self._learned)))[:MAX_REFERENCE_VALUES]
+            self._compiled(self.here.policy.policy_hash, self.here.policy.reference_values)
 
     def learn(self, ids: Sequence[str]) -> None:
         """Remember ids that were asked for, the latest ones."""
@@ -84,11 +82,19 @@ class _Known:
             self._learned.move_to_end(name)
         while len(self._learned) > MAX_LEARNED:
             self._learned.popitem(last=False)
+        self._want()
 
     def compiled_elsewhere(self, reference_values: Sequence[str]) -> None:
         """Take what a worker found in the text."""
         if not self.policy_hash:
-            self.policy_hash, self._literals = policy_hash(self.text), tuple(reference_values)
+            self._compiled(policy_hash(self.text), reference_values)
+
+    def _compiled(self, digest: str, literals: Sequence[str]) -> None:
+        self.policy_hash, self._literals = digest, literals
+        self._want()
+
+    def _want(self) -> None:
+        self.wanted = tuple(dict.fromkeys((*self._literals, *self._learned)))[:MAX_REFERENCE_VALUES]
 
 
 class _OfThread(threading.local):
@@ -98,8 +104,7 @@ class _OfThread(threading.local):
         self.policies: OrderedDict[str, _Known] = OrderedDict()
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(msgspec.Struct):
     """One evaluation: what is asked for, and how much time it has left in a worker."""
 
     rules: Sequence[str]
@@ -132,21 +137,19 @@ class RegorusEngine:
         known_policy = self._known(policy)
         asked = self._asked(known_policy, rules, input_json, data_json or b"")
         known: dict[str, Any] = {}
-        fetched: set[str] = set()
-        missed = known_policy.wanted()
+        missed = known_policy.wanted
         for _ in range(MAX_ROUNDS):
             if missed and reference_values is not None:
                 known |= await _fetch(reference_values, missed)
-                fetched.update(missed)
             if asked.on_thread:
                 run = self._run_here(known_policy, asked, known)
             else:
                 run = await self._run_elsewhere(known_policy, asked, known)
-            missed = tuple(name for name in run.missed if name not in fetched)
+            missed = run.missed
             if not missed or reference_values is None:
                 return Evaluation(run.values, run.absent, known_policy.policy_hash)
             known_policy.learn(missed)
-            if len(fetched) + len(missed) > MAX_REFERENCE_VALUES:
+            if len(known) + len(missed) > MAX_REFERENCE_VALUES:
                 raise _insatiable(f"{MAX_REFERENCE_VALUES} reference values")
         raise _insatiable(f"{MAX_ROUNDS} batches of reference values")
 
@@ -247,6 +250,7 @@ def _told(reply: Reply, text: str) -> None:
 
 
 async def _fetch(reference_values: ReferenceValues, ids: Sequence[str]) -> dict[str, Any]:
+    """Return the values of all these ids: None, as for the policy, for those that are missing."""
     try:
         found = await within(FETCH_SECONDS, reference_values(ids))
     except TimeoutError:
@@ -255,7 +259,7 @@ async def _fetch(reference_values: ReferenceValues, ids: Sequence[str]) -> dict[
     except AttestackError as error:
         message = f"the reference values cannot be read: {error.message}"
         raise PolicyEvaluationError(message, code="POLICY-REFERENCE-VALUES", advice=error.advice) from error
-    return {name: found[name] for name in ids if name in found}
+    return {name: found.get(name) for name in ids}
 
 
 def _insatiable(what: str) -> PolicyEvaluationError:

@@ -152,6 +152,56 @@ def test_input_is_replaced_and_not_merged() -> None:
     ]
 
 
+class Listening:
+    """An engine that counts what it is given."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.given: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"set_input_json", "add_data_json", "clear_data"}:
+            self.given.append(name)
+        return getattr(self._engine, name)
+
+
+def test_input_and_data_that_stay_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = CompiledPolicy(HEAD + "allow := [input.a, data.b, query_reference_value(`v`)]")
+    engine = Listening(policy._engine)
+    monkeypatch.setattr(policy, "_engine", engine)
+    runs = [
+        policy.run([ALLOW], claims, data, {"v": value}).values[ALLOW]
+        for claims, data, value in (
+            (b'{"a": 1}', b'{"b": 2}', 3),
+            (b'{"a": 1}', b'{"b": 2}', 4),
+            (b'{"a": 5}', b'{"b": 2}', 4),
+            (b'{"a": 5}', b'{"b": 6}', 4),
+        )
+    ]
+    assert runs == [[1, 2, 3], [1, 2, 4], [5, 2, 4], [5, 6, 4]]
+    assert engine.given == ["clear_data", "add_data_json", "set_input_json", "set_input_json", *engine.given[:2]]
+
+
+@pytest.mark.parametrize("refused_claims", [b"", b"{", b"\xff"])
+def test_input_of_before_does_not_stand_in_for_one_that_is_refused(refused_claims: bytes) -> None:
+    policy = CompiledPolicy(HEAD + "allow := input.a")
+    assert policy.run([ALLOW], b'{"a": 1}', b"", {}).values == {ALLOW: 1}
+    for _ in range(2):
+        with pytest.raises(PolicyEvaluationError):
+            policy.run([ALLOW], refused_claims, b"", {})
+    assert policy.run([ALLOW], b'{"a": 1}', b"", {}).values == {ALLOW: 1}
+
+
+def test_input_is_read_again_behind_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = CompiledPolicy(HEAD + "allow := to_number(query_reference_value(`v`))")
+    engine = Listening(policy._engine)
+    monkeypatch.setattr(policy, "_engine", engine)
+    with pytest.raises(PolicyEvaluationError):
+        policy.run([ALLOW], b"{}", b"", {"v": "a"})
+    assert policy.run([ALLOW], b"{}", b"", {"v": "3"}).values == {ALLOW: 3}
+    assert engine.given == ["set_input_json", "set_input_json"]
+
+
 LEAK = (
     HEAD
     + """
