@@ -155,40 +155,44 @@ extensions := [{
 	"name": "ear.trustee.identifiers",
 	"key": -18,
 	"value": {"validated": {name: values |
-		some name, values in {"container_images": container_images, "container_uids": container_uids}
-		count(values) > 0
+		some name, values in identifiers(input.init_data_claims.agent_policy_claims.containers)
+		values != []
 	}},
 }]
 
-container_images := [image |
-	some container in elements(input.init_data_claims.agent_policy_claims.containers)
-	image := container.OCI.Annotations["io.kubernetes.cri.image-name"]
-	is_string(image)
-]
-
-container_uids := [uid |
-	some container in elements(input.init_data_claims.agent_policy_claims.containers)
-	uid := container.OCI.Process.User.UID
-	is_number(uid)
-]
+identifiers(containers) := {
+	"container_images": [image |
+		some container in containers
+		image := container.OCI.Annotations["io.kubernetes.cri.image-name"]
+		is_string(image)
+	],
+	"container_uids": [uid |
+		some container in containers
+		uid := container.OCI.Process.User.UID
+		is_number(uid)
+	],
+} if is_array(containers)
 
 # --- how claims and reference values are compared -------------------------------------------------------------------
 
 # What can be walked through: for anything but an array there is nothing, not an error.
 elements(claim) := claim if is_array(claim)
 
-# The claim is one of the reference values, which are an array.
+# The claim is one of the reference values, which are an array. Null, the empty string, arrays and objects are no claims,
+# even if the reference values hold them.
 listed(claim, id) if {
-	comparable(claim)
 	values := query_reference_value(id)
 	is_array(values)
 	claim in values
+	type_name(claim) in {"boolean", "number", "string"}
+	claim != ""
 }
 
-# The claim is the reference value. Equality of different types is false.
+# The claim is the reference value, with the same exceptions. Equality of different types is false.
 equal(claim, id) if {
-	comparable(claim)
 	claim == query_reference_value(id)
+	type_name(claim) in {"boolean", "number", "string"}
+	claim != ""
 }
 
 # Both are numbers, and the claim is not below the reference value.
@@ -197,16 +201,6 @@ at_least(claim, id) if {
 	floor := query_reference_value(id)
 	is_number(floor)
 	claim >= floor
-}
-
-# Null, the empty string, arrays and objects are no claims, even if the reference values hold them.
-comparable(claim) if is_boolean(claim)
-
-comparable(claim) if is_number(claim)
-
-comparable(claim) if {
-	is_string(claim)
-	claim != ""
 }
 
 # A TD of genuine hardware with up-to-date firmware, and a firmware measurement that the operator knows.

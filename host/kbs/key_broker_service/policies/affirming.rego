@@ -8,7 +8,7 @@ default allow := false
 
 allow if {
 	is_object(input.submods)
-	count(input.submods) > 0
+	input.submods != {}
 	every _, submodule in input.submods {
 		submodule["ear.status"] == "affirming"
 	}

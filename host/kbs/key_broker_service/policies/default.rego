@@ -14,7 +14,7 @@ default allow := false
 allow if {
 	data.plugin == "resource"
 	is_object(input.submods)
-	count(input.submods) > 0
+	input.submods != {}
 	every _, submodule in input.submods {
 		submodule["ear.status"] in {"affirming", "warning"}
 	}
