@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import prometheus_client
 from attestack_common.version import UNKNOWN
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.samples import Sample
 
+from key_broker_service.instruments import Counter, Gauge, Histogram, LabelledCounter
 from key_broker_service.worker_figures import added
 
 if TYPE_CHECKING:
@@ -28,9 +30,6 @@ if TYPE_CHECKING:
     from key_broker_service.worker_figures import FigureBoard, Figures
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-MAX_PATHS: Final = 1000
-"""Resource paths that one family counts by name."""
-OTHER: Final = "other"
 HIDDEN: Final = "*"
 
 _PATH: Final = "resource_path"
@@ -40,23 +39,6 @@ _OF_THE_LIVING: Final = (_BUILD, _ACTIVE)
 """Families that a worker does not take over from its predecessor."""
 _DURATIONS: Final = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.5, 1)
 _SIZES: Final = (32, 128, 512, 2048, 8192)
-
-
-class PathCounter:
-    """A counter by resource path, with a bound on the paths."""
-
-    def __init__(self, name: str, documentation: str, registry: CollectorRegistry) -> None:
-        self._counter = Counter(name, documentation, [_PATH], registry=registry)
-        self._paths: set[str] = set()
-
-    def count(self, path: str) -> None:
-        """Count one attempt on a path."""
-        if path not in self._paths:
-            if len(self._paths) >= MAX_PATHS:
-                path = OTHER
-            else:
-                self._paths.add(path)
-        self._counter.labels(path).inc()
 
 
 class Metrics:
@@ -70,28 +52,33 @@ class Metrics:
         self._inherited = {family: samples for family, samples in inherited.items() if family not in _OF_THE_LIVING}
         self._published: Figures = {}
 
-        def counter(name: str, documentation: str, *labels: str) -> Counter:
-            return Counter(name, documentation, labels, registry=registry)
+        def counter(name: str, documentation: str) -> Counter:
+            return Counter(name, documentation, registry)
 
-        build = Gauge(_BUILD, "KBS build info", ["version", "git_hash", "build_date"], registry=registry)
+        def by_path(name: str, documentation: str) -> LabelledCounter:
+            return LabelledCounter(name, documentation, _PATH, registry)
+
+        def by_tee(name: str, documentation: str) -> LabelledCounter:
+            return LabelledCounter(name, documentation, "tee_type", registry)
+
+        def histogram(name: str, documentation: str, bounds: Sequence[float]) -> Histogram:
+            return Histogram(name, documentation, bounds, registry)
+
+        build_labels = ["version", "git_hash", "build_date"]
+        build = prometheus_client.Gauge(_BUILD, "KBS build info", build_labels, registry=registry)
         build.labels(version, commit, UNKNOWN).set(1)  # a Python package is not built at a date
         self.http_requests = counter("kbs_http_requests", "Total HTTP requests count")
-        self.http_duration = Histogram(
-            "kbs_http_request_duration_seconds",
-            "Distribution of request handling duration",
-            buckets=_DURATIONS,
-            registry=registry,
+        self.http_duration = histogram(
+            "kbs_http_request_duration_seconds", "Distribution of request handling duration", _DURATIONS
         )
-        self.http_request_size = Histogram(
-            "kbs_http_request_size_bytes", "Distribution of request body sizes", buckets=_SIZES, registry=registry
+        self.http_request_size = histogram("kbs_http_request_size_bytes", "Distribution of request body sizes", _SIZES)
+        self.http_response_size = histogram(
+            "kbs_http_response_size_bytes", "Distribution of response body sizes", _SIZES
         )
-        self.http_response_size = Histogram(
-            "kbs_http_response_size_bytes", "Distribution of response body sizes", buckets=_SIZES, registry=registry
-        )
-        self.http_active = Gauge(_ACTIVE, "Count of HTTP requests being processed at the moment", registry=registry)
-        self.resource_reads = PathCounter("kbs_resource_reads", "KBS resource read count", registry)
-        self.resource_writes = PathCounter("kbs_resource_writes", "KBS resource write count", registry)
-        self.resource_deletes = PathCounter("kbs_resource_deletes", "KBS resource delete count", registry)
+        self.http_active = Gauge(_ACTIVE, "Count of HTTP requests being processed at the moment", registry)
+        self.resource_reads = by_path("kbs_resource_reads", "KBS resource read count")
+        self.resource_writes = by_path("kbs_resource_writes", "KBS resource write count")
+        self.resource_deletes = by_path("kbs_resource_deletes", "KBS resource delete count")
         self.policy_evaluations = counter("kbs_policy_evaluations", "Total count of KBS policy evaluations")
         self.policy_approvals = counter("kbs_policy_approvals", "Total count of requests approved by KBS policy")
         self.policy_violations = counter("kbs_policy_violations", "Total count of requests denied by KBS policy")
@@ -103,12 +90,8 @@ class Metrics:
         self.attestation_errors = counter(
             "kbs_attestation_errors", "Total count of errors during attestation processing"
         )
-        self.attestation_successes = counter(
-            "kbs_attestation_successes", "Total count of attestation successes", "tee_type"
-        )
-        self.attestation_failures = counter(
-            "kbs_attestation_failures", "Total count of attestation failures", "tee_type"
-        )
+        self.attestation_successes = by_tee("kbs_attestation_successes", "Total count of attestation successes")
+        self.attestation_failures = by_tee("kbs_attestation_failures", "Total count of attestation failures")
 
     def render(self, *, resource_names: bool) -> bytes:
         """Return the page; `resource_names` says whether its reader may see the paths of resources."""
@@ -150,6 +133,4 @@ class _Page:
 
 
 def _figures(family: Metric) -> list[tuple[str, dict[str, str], float]]:
-    """Return a family's samples, without the moments at which its series began."""
-    samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
-    return [(sample.name, dict(sample.labels), float(sample.value)) for sample in samples]
+    return [(sample.name, dict(sample.labels), float(sample.value)) for sample in family.samples]

@@ -104,14 +104,14 @@ class RcarRoutes:
         try:
             token = await self._backend.evaluate(requests, POLICY_IDS)
         except AttestationServiceError as error:
-            self._metrics.attestation_failures.labels(str(session.tee)).inc()
+            self._metrics.attestation_failures.count(str(session.tee))
             raise _attest_refused(error) from error
-        self._metrics.attestation_successes.labels(str(session.tee)).inc()
+        self._metrics.attestation_successes.count(str(session.tee))
         try:
             token = await self._sessions.claim(session, body, token)
         except (SessionError, StorageError) as error:
             raise _attest_refused(error) from error
-        _LOG.info("attested", session=session.id, tee=session.tee, evidence=len(requests))
+        _LOG.info("attested", session=session.id, tee=str(session.tee), evidence=len(requests))
         return token
 
 
