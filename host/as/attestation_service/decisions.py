@@ -7,10 +7,10 @@ goes to the log, under `as.decisions`: one event for the appraisal, and a warnin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from attestack_common.logs import get_logger
+from attestation_protocol.records import Record
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 _LOG: Final = get_logger("as.decisions")
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceDecision:
+class EvidenceDecision(Record, frozen=True):
     """What came of one piece of evidence."""
 
     tee: Tee
@@ -38,12 +37,11 @@ class EvidenceDecision:
     """None: there was no appraisal."""
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRecord:
+class DecisionRecord(Record, frozen=True):
     """What came of one request. `code` is empty when a token was issued, and says why not otherwise."""
 
     decided_at: datetime
-    evidence: tuple[EvidenceDecision, ...] = field(default=())
+    evidence: tuple[EvidenceDecision, ...] = ()
     code: str = ""
     reason: str = ""
 
@@ -69,8 +67,8 @@ def log_decision(record: DecisionRecord) -> None:
     if record.issued:
         _LOG.info(
             "token issued",
-            submodules=", ".join(f"{each.submodule} {each.tee} {each.status}" for each in record.evidence),
-            policies=", ".join(f"{each.policy_id} {each.policy_hash[:16]}" for each in record.evidence),
+            submodules=", ".join([f"{each.submodule} {each.tee} {each.status}" for each in record.evidence]),
+            policies=", ".join([f"{each.policy_id} {each.policy_hash[:16]}" for each in record.evidence]),
         )
     else:
         _LOG.warning(

@@ -6,11 +6,12 @@ a release through an `insecure_…` switch is a warning that names the switch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from attestack_common.logs import get_logger
 from attestation_protocol.ear import STATUS
+from attestation_protocol.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,7 @@ GUEST: Final = "guest"
 _LOG: Final = get_logger("kbs.decisions")
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRecord:
+class DecisionRecord(Record, frozen=True):
     """One decision. `code` is empty where the request was granted, and says why not otherwise."""
 
     decided_at: datetime
@@ -40,7 +40,7 @@ class DecisionRecord:
     """The id of the session that the token came from; empty for a bearer token."""
     key_source: str = ""
     """What the token's key is trusted by; empty where there was no verified token."""
-    submodules: Mapping[str, str] = field(default_factory=dict)
+    submodules: Mapping[str, str] = {}
     """The token's submodules with their `ear.status`."""
     policy_hash: str = ""
     """SHA-384 of the policy's text in lower-case hex, where one allowed."""
@@ -56,7 +56,7 @@ class DecisionRecord:
 
     def refused(self, error: KbsError) -> DecisionRecord:
         """Return the record of a refusal."""
-        return replace(self, code=error.code, reason=error.why or error.message)
+        return msgspec.structs.replace(self, code=error.code, reason=error.why or error.message)
 
 
 def statuses(claims: Mapping[str, Any]) -> dict[str, str]:
@@ -83,13 +83,15 @@ def log_decision(record: DecisionRecord) -> None:
     if record.session:
         fields["session"] = record.session
     if record.submodules:
-        fields["submodules"] = ", ".join(f"{name} {status}" for name, status in record.submodules.items())
+        fields["submodules"] = ", ".join([f"{name} {status}" for name, status in record.submodules.items()])
         fields["key"] = record.key_source
     if record.policy_hash:
         fields["policy"] = record.policy_hash[:16]
     if not record.granted:
-        _LOG.info("refused", **fields, code=record.code, reason=record.reason)
+        fields |= {"code": record.code, "reason": record.reason}
+        _LOG.info("refused", **fields)
     elif record.switches:
-        _LOG.warning("granted by an insecure switch", **fields, switches=", ".join(record.switches))
+        fields["switches"] = ", ".join(record.switches)
+        _LOG.warning("granted by an insecure switch", **fields)
     else:
         _LOG.info("granted", **fields)

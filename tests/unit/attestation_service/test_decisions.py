@@ -53,3 +53,18 @@ def test_a_refusal_without_evidence_says_so(caplog: pytest.LogCaptureFixture) ->
     log_decision(record)
     assert not record.issued
     assert fields(caplog.records[0])["tees"] == "none"
+
+
+def test_several_pieces_of_evidence_stand_in_one_event(caplog: pytest.LogCaptureFixture) -> None:
+    decisions = (
+        EvidenceDecision(Tee.SNP, (), "cpu0", "default_cpu", "ab" * 48, Tier.AFFIRMING),
+        EvidenceDecision(Tee.SAMPLE, (), "gpu0", "default_gpu", "cd" * 48, Tier.NONE),
+    )
+    with caplog.at_level(logging.INFO, "as.decisions"):
+        log_decision(DecisionRecord(NOW, decisions))
+    assert [fields(record) for record in caplog.records] == [
+        {
+            "submodules": "cpu0 snp affirming, gpu0 sample none",
+            "policies": "default_cpu abababababababab, default_gpu cdcdcdcdcdcdcdcd",
+        }
+    ]

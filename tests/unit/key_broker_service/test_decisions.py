@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from attestack_common.logs.lines import TextFormatter
 from key_broker_service.decisions import ADMINISTRATOR, GUEST, DecisionRecord, log_decision, statuses
 from key_broker_service.errors import PolicyDenyError, TokenNotFoundError
+from msgspec.structs import replace
 
 from tests.unit.key_broker_service.fakes import START
 
@@ -69,3 +69,17 @@ def test_a_record_of_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
 )
 def test_the_status_of_each_submodule_is_noted(claims: dict[str, Any], expected: dict[str, str]) -> None:
     assert statuses(claims) == expected
+
+
+def test_records_are_values_that_do_not_share_what_they_were_not_given() -> None:
+    same = DecisionRecord(START, GUEST, "GET", "resource", ("default", "key", "1"))
+    assert same == RECORD
+    assert same != replace(RECORD, session="00ff")
+    assert same.submodules is not RECORD.submodules
+    with pytest.raises(AttributeError, match="immutable"):
+        same.code = "X"  # type: ignore[misc]
+    assert repr(same).startswith("DecisionRecord(decided_at=datetime.datetime(")
+    assert repr(same).endswith(
+        "path=('default', 'key', '1'), identity='', session='', key_source='', submodules={}, "
+        "policy_hash='', switches=(), code='', reason='')"
+    )
