@@ -1,316 +1,247 @@
-"""HTTP/1.1 on one connection: uvicorn's protocol with the bounds that it lacks.
+"""HTTP/1.1 on one connection: in which order requests are answered, how long a peer may take, how a connection ends.
 
-    head    at most `head_bytes` and `head_fields`, else 431; within `head_seconds`, else the connection closes
-    body    within `body_seconds`, else 408; trailer fields are dropped; bytes of a chunked body that carry nothing
-            (extensions, trailers) are bounded too
+    head    within `head_seconds`, else the connection closes
+    body    within `body_seconds`, else 408
     answer  a peer that does not read it for `write_seconds` is cut off
-    syntax  llhttp in its strict mode; besides, `transfer-encoding` must be exactly `chunked` and must not stand beside
-            `content-length` (RFC 9112 section 6.1), else 400
-    queue   at most 16 pipelined requests wait, as in the Rust services
+    queue   at most 16 pipelined requests wait, as in the Rust services, else 400
+
+What a request is, and which bounds it has, says `reading`.
+
+A handler is called when its request is whole, one at a time, in a task of its own. While it runs, no more is kept of
+what the peer sends than what one read brought. A peer that goes away does not end it.
 
 A refusal while an earlier request is being answered lets that answer end first, then closes. After a refusal the rest
 of what the peer sends is drained for `linger_seconds` without being parsed: closing at once would reset the connection
 before the peer has read why.
-
-`Upgrade` is ignored (RFC 9110 section 7.8). The parser ends a message at the head of a request that asks for it, so its
-body is taken by length here; the connection closes after the answer, and no byte behind it is read as a request.
 """
 
 from __future__ import annotations
 
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final, cast
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-
-from attestack_common.http_server.errors import (
-    BodyTimeError,
-    BusyError,
-    HeadError,
-    RefusedError,
-    SyntaxRefusedError,
-)
+from attestack_common.http_server.alarm import Alarm
+from attestack_common.http_server.answering import answer, encode, encode_answer, refusal_response
+from attestack_common.http_server.errors import BodyTimeError, BusyError, RefusedError, SyntaxRefusedError
+from attestack_common.http_server.reading import IN_BODY, Phase, RequestReader, WholeRequest
 from attestack_common.http_server.transport import GentleTransport
 from attestack_common.logs import get_logger
 
 if TYPE_CHECKING:
-    import asyncio
-
-    from uvicorn.config import Config
-    from uvicorn.server import ServerState
-
-    from attestack_common.http_server.messages import Limits
+    from attestack_common.http_server.messages import Handler, Limits, Response
 
 _LOG: Final = get_logger("http")
-_VERSIONS: Final = frozenset({"1.0", "1.1"})  # the parser takes 0.9 and 2.0 as well
 _MAX_PIPELINED: Final = 16
-_MAX_BARREN_BYTES: Final = 64 * 1024
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class _Phase(Enum):
-    """What the next byte belongs to."""
+@dataclass(slots=True)
+class Shared:
+    """What the connections of one server have in common."""
 
-    HEAD = auto()
-    BODY = auto()
-    UPGRADE_BODY = auto()
-    ENDED = auto()
+    handler: Handler
+    limits: Limits
+    loop: asyncio.AbstractEventLoop
+    date: bytes = b""
+    """The field `date` as a whole line."""
+    connections: set[EdgeProtocol] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
-class EdgeProtocol(HttpToolsProtocol):
+class EdgeProtocol(RequestReader, asyncio.Protocol):
     """One connection of a `Server`."""
 
-    def __init__(
-        self, config: Config, server_state: ServerState, limits: Limits, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        super().__init__(config, server_state, {}, loop)
-        self.timeout_keep_alive = cast("int", limits.keep_alive_seconds)  # the loop takes fractions as well
-        self._limits = limits
-        self._phase = _Phase.HEAD
-        self._running: RequestResponseCycle | None = None
-        self._heads = 0
-        self._head_bytes = 0
-        self._barren_bytes = 0
-        self._carried = False
-        self._framing: bytes | None = None
-        self._content_length = 0
-        self._upgrade_bytes = 0
-        self._deadline: asyncio.TimerHandle | None = None
+    transport: GentleTransport
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared.limits)
+        self._shared = shared
+        self._alarm = Alarm(shared.loop, self._deadline_passed)
+        self._alarm_phase: Phase | None = None
+        """What the alarm is set for."""
+        self._running: WholeRequest | None = None
+        self._waiting: deque[WholeRequest] = deque()
+        self._reading_paused = False
+        self._written: asyncio.Future[None] | None = None
+        """There while the peer does not read; done when it has read."""
         self._unread: asyncio.TimerHandle | None = None
-        self._deadline_phase = _Phase.HEAD
+        self._closing = False
+        """The connection closes when all requests that came are answered."""
+        self._lost = False
 
     # The connection
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it is of a stream
         """Take the connection, or say that there are too many."""
-        super().connection_made(GentleTransport(transport, self._ends_gently, self._limits.write_seconds))
-        if len(self.connections) > self._limits.max_connections:
-            self._refuse(BusyError(f"more than {self._limits.max_connections} connections"))
+        self.transport = GentleTransport(transport, self._ends_gently, self.limits.write_seconds)
+        peer = transport.get_extra_info("peername")
+        self.client = str(peer[0]) if isinstance(peer, tuple) and peer else ""
+        connections = self._shared.connections
+        connections.add(self)
+        if len(connections) > self.limits.max_connections:
+            self._refuse(BusyError(f"more than {self.limits.max_connections} connections"))
         else:
             self._watch()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._phase = _Phase.ENDED
-        self._cancel_deadline()
-        self._unset_keepalive_if_required()
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
+        """Forget the connection. A handler that runs for it goes on."""
+        self._shared.connections.discard(self)
+        self._lost = True
+        self.end_reading()
+        self._waiting.clear()
+        self._alarm.end()
         self.resume_writing()
         self.transport.abort()
-        super().connection_lost(exc)
-        self.pipeline.clear()
+
+    def close_when_answered(self) -> None:
+        """Close once the requests that came are answered; at once when there is none."""
+        if self._running is None:
+            self.transport.close()
+        else:
+            self._closing = True
 
     def pause_writing(self) -> None:
         """Wait for the peer to read, but not for ever."""
-        super().pause_writing()
-        self._unread = self.loop.call_later(self._limits.write_seconds, self.transport.abort)
+        self._written = self._shared.loop.create_future()
+        self._unread = self._shared.loop.call_later(self.limits.write_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Go on: the peer has read."""
-        super().resume_writing()
+        """Go on: the peer has read, or has gone."""
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
+        if self._written is not None:
+            self._written.set_result(None)
+            self._written = None
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; never more than the rest of the head's bound at once."""
-        self._unset_keepalive_if_required()
+        """Read what came."""
         try:
-            while data and self._phase is not _Phase.ENDED:
-                piece = data
-                if self._phase is _Phase.HEAD:
-                    piece = data[: self._head_room()]
-                self._take(piece)
-                data = data[len(piece) :]
+            self.read(data)
         except RefusedError as refusal:
             self._refuse(refusal)
         else:
             self._watch()
 
-    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's always closes
+    def eof_received(self) -> bool:
         """Take the end of what the peer sends: whole requests are answered before the connection closes."""
-        if self.scheme == "https" or not self._answering() or self._phase in {_Phase.BODY, _Phase.UPGRADE_BODY}:
+        secure = self.transport.get_extra_info("sslcontext") is not None
+        if secure or self._running is None or self.phase in IN_BODY:
             return False
-        self._cancel_deadline()
-        self._phase, self._head_bytes = _Phase.HEAD, 0  # nothing is left to drain
-        self.cycle.keep_alive = False
+        self.forget_head()  # nothing is left to drain
+        self._alarm.clear()
+        self._closing = True
         return True
-
-    def _take(self, piece: bytes) -> None:
-        if self._phase is _Phase.UPGRADE_BODY:
-            self._take_upgrade_body(piece)
-            return
-        heads, before = self._heads, self._phase
-        try:
-            self.parser.feed_data(piece)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._take_upgrade_body(piece[upgrade.args[0] :])
-            return
-        except httptools.HttpParserError as error:
-            if isinstance(error.__context__, RefusedError):
-                raise error.__context__ from None
-            raise SyntaxRefusedError(str(error)) from None
-        if self._phase is _Phase.HEAD:
-            # bytes of a piece in which another message ended are not counted: the bound holds up to one read more
-            of_this_head = before is _Phase.HEAD and heads == self._heads
-            self._head_bytes = self._head_bytes + len(piece) if of_this_head else 0
-        elif self._carried or heads != self._heads:  # a piece that ended a head may be all head, and long
-            self._barren_bytes, self._carried = 0, False
-        else:
-            self._barren_bytes += len(piece)
-            if self._barren_bytes > _MAX_BARREN_BYTES:
-                raise SyntaxRefusedError("a chunked body with too much beside its data")
-
-    def _head_room(self) -> int:
-        room = self._limits.head_bytes - self._head_bytes
-        if room <= 0:
-            raise HeadError(f"the head is longer than {self._limits.head_bytes} bytes")
-        return room
-
-    # What the parser reports
-
-    def on_message_begin(self) -> None:
-        """Begin a head."""
-        super().on_message_begin()
-        self._framing = None
-        self._content_length = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep one field of the head, within its bounds."""
-        if self._phase is not _Phase.HEAD:
-            return  # a trailer field: nobody may take it for a field of the head
-        if len(self.headers) >= self._limits.head_fields:
-            raise HeadError(f"the head has more than {self._limits.head_fields} fields")
-        super().on_header(name, value)
-        name = self.headers[-1][0]
-        if name == b"content-length" or name == b"transfer-encoding":  # noqa: PLR1714  # two comparisons cost least
-            self._check_framing(name, value)
-
-    def _check_framing(self, name: bytes, value: bytes) -> None:
-        if self._framing is not None:
-            raise SyntaxRefusedError("the length of the body is given twice")
-        self._framing = name
-        if name == b"content-length" and value.isdigit():
-            self._content_length = int(value)
-        elif value.lower() != b"chunked":
-            raise SyntaxRefusedError("the length of the body is not given as a number or by `chunked`")
-
-    def on_headers_complete(self) -> None:
-        """End the head, and start or queue the request."""
-        if len(self.pipeline) >= _MAX_PIPELINED:
-            raise SyntaxRefusedError(f"more than {_MAX_PIPELINED} pipelined requests")
-        if self.parser.get_http_version() not in _VERSIONS:
-            raise SyntaxRefusedError("not HTTP/1.1")
-        super().on_headers_complete()
-        self._phase = _Phase.BODY
-        self._heads += 1
-        self._head_bytes = self._barren_bytes = 0
-        if self.parser.should_upgrade():
-            self._begin_upgrade()
-
-    def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body."""
-        self._carried = True
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """End the body."""
-        if self._phase is _Phase.BODY:
-            self._phase = _Phase.HEAD
-            super().on_message_complete()
-
-    def _begin_upgrade(self) -> None:
-        if self._framing == b"transfer-encoding":
-            raise SyntaxRefusedError("a chunked body beside `upgrade`")
-        self.cycle.keep_alive = False
-        self._upgrade_bytes = self._content_length
-        self._phase = _Phase.UPGRADE_BODY
-
-    def _take_upgrade_body(self, data: bytes) -> None:
-        body = data[: self._upgrade_bytes]
-        self._upgrade_bytes -= len(body)
-        if body:
-            super().on_body(body)
-        if not self._upgrade_bytes:
-            self._phase = _Phase.ENDED
-            super().on_message_complete()
 
     # Requests and answers
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401  # as uvicorn has it
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
+    def head_came(self) -> None:
+        """Let a peer that waits for it send its body, if it is its turn."""
+        if len(self._waiting) >= _MAX_PIPELINED:
+            raise SyntaxRefusedError(f"more than {_MAX_PIPELINED} pipelined requests")
+        if self._running is None and self.wants_continue():
+            self.transport.write(_CONTINUE)
 
-    def on_response_complete(self) -> None:
-        """Go on to what waits behind the answer; its time begins now."""
-        super().on_response_complete()
-        if self._deadline is not None:
-            self._set_deadline()
+    def request_came(self, whole: WholeRequest) -> None:
+        """Answer a request, or let it wait for its turn."""
+        if self._running is None:
+            self._start(whole)
+        else:
+            self._waiting.append(whole)
 
-    def _answering(self) -> bool:
-        return self._running is not None and not self._running.response_complete
+    def _start(self, whole: WholeRequest) -> None:
+        self._running = whole
+        shared = self._shared
+        shared.tasks.add(shared.loop.create_task(self._serve(whole)))
 
-    def _receiving(self) -> bool:
-        """Whether the request that is being answered is the one whose body is still coming."""
-        return self._running is self.cycle and self._phase in {_Phase.BODY, _Phase.UPGRADE_BODY}
+    async def _serve(self, whole: WholeRequest) -> None:
+        shared = self._shared
+        try:
+            response = await answer(shared.handler, whole.request, shared.limits, whole.content_encoding)
+            while self._written is not None:
+                await self._written
+            if not self._lost:
+                self._send(whole, response)
+        except asyncio.CancelledError:
+            pass  # `Server.stop` waits no longer
+        finally:
+            shared.tasks.discard(asyncio.current_task())
+            if self._running is whole:  # and gets no answer
+                self.transport.abort()
+
+    def _send(self, whole: WholeRequest, response: Response) -> None:
+        last = self._closing and not self._waiting
+        close = last or response.close or not whole.keep_alive
+        self.transport.write(encode_answer(whole.request, response, self._shared.date, close=close))
+        self._running = None
+        if close:
+            self.transport.close()
+        elif self._waiting:
+            self._start(self._waiting.popleft())
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Read on behind an answer; the time of what comes begins now."""
+        if self._reading_paused:
+            self._reading_paused = False
+            self.transport.resume_reading()
+        if self.phase is Phase.HEAD and not self.in_head():
+            self.phase = Phase.IDLE
+        elif self.phase in IN_BODY and self.wants_continue():
+            self.transport.write(_CONTINUE)
+        self._watch()
 
     def _refuse(self, refusal: RefusedError) -> None:
-        _LOG.info("request refused", error=refusal, client=self.client[0] if self.client else "")
-        receiving, self._phase = self._receiving(), _Phase.ENDED
-        self._cancel_deadline()
-        running = self._running
-        if running is not None and self._answering():
-            if not receiving:  # an earlier request: its answer comes first
-                running.keep_alive = False
-                self.pipeline.clear()
-                return
-            running.disconnected = True
-            running.message_event.set()
-        self._write_refusal(refusal.status)
-        self.transport.close()
-
-    def _write_refusal(self, status: int) -> None:
-        lines = [STATUS_LINE[status]]
-        for name, value in self.server_state.default_headers:
-            lines += [name, b": ", value, b"\r\n"]
-        lines.append(b"content-length: 0\r\nconnection: close\r\n\r\n")
-        self.transport.write(b"".join(lines))
+        _LOG.info("request refused", error=refusal, client=self.client, **self.place())
+        self.phase = Phase.ENDED
+        self._alarm.clear()
+        if self._running is None:
+            self.transport.write(encode(refusal_response(refusal), self._shared.date, close=True))
+            self.transport.close()
+        else:  # an earlier request: its answer comes first
+            self._waiting.clear()
+            self._closing = True
 
     def _ends_gently(self) -> float:
         """Tell the closing transport how many seconds to drain first."""
-        drains = self._phase is not _Phase.HEAD or self._head_bytes > 0
-        self._phase = _Phase.ENDED
-        self._cancel_deadline()
-        self.flow.resume_reading()
-        return self._limits.linger_seconds if drains else 0.0
+        drains = self.phase not in {Phase.IDLE, Phase.HEAD} or self.in_head()
+        self.phase = Phase.ENDED
+        self._alarm.clear()
+        if self._reading_paused:
+            self.transport.resume_reading()
+        return self.limits.linger_seconds if drains else 0.0
 
     # Time
 
     def _watch(self) -> None:
-        """Set the deadline of what is incomplete; a request that came in one piece never sets one."""
-        if self._phase is _Phase.ENDED or (self._phase is _Phase.HEAD and not self._head_bytes and self._answering()):
-            self._cancel_deadline()
-        elif self._deadline is None or self._deadline_phase is not self._phase:
-            self._set_deadline()
+        """Set the deadline of what is incomplete; while a request is answered there is none."""
+        phase = self.phase
+        if phase is Phase.ENDED:
+            self._alarm.clear()
+        elif self._running is not None:
+            self._alarm.clear()
+            self._alarm_phase = None
+            if (self._waiting or phase in IN_BODY or self.in_head()) and not self._reading_paused:
+                self._reading_paused = True
+                self.transport.pause_reading()
+        elif self._alarm_phase is not phase:
+            self._alarm_phase = phase
+            self._alarm.set(self._seconds(phase))
 
-    def _set_deadline(self) -> None:
-        self._cancel_deadline()
-        head = self._phase is _Phase.HEAD
-        seconds = self._limits.head_seconds if head else self._limits.body_seconds
-        self._deadline = self.loop.call_later(seconds, self._deadline_passed)
-        self._deadline_phase = self._phase
-
-    def _cancel_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _seconds(self, phase: Phase) -> float:
+        if phase is Phase.IDLE:
+            return self.limits.keep_alive_seconds
+        return self.limits.head_seconds if phase is Phase.HEAD else self.limits.body_seconds
 
     def _deadline_passed(self) -> None:
-        self._deadline = None
-        if self._answering() and not self._receiving():
-            self._set_deadline()  # a pipelined request, whose bytes wait until the earlier one is answered
-        elif self._phase is _Phase.HEAD:
-            _LOG.debug("closed: no whole head in time", client=self.client[0] if self.client else "")
-            self._phase = _Phase.ENDED
+        if self.phase is Phase.IDLE:
+            self.transport.close()
+        elif self.phase is Phase.HEAD:
+            _LOG.debug("closed: no whole head in time", client=self.client)
+            self.phase = Phase.ENDED
             self.transport.abort()
         else:
-            self._refuse(BodyTimeError(f"no whole body within {self._limits.body_seconds} seconds"))
+            self._refuse(BodyTimeError(f"no whole body within {self.limits.body_seconds} seconds"))

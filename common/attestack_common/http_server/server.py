@@ -1,16 +1,12 @@
-"""Listening sockets around a handler, on uvicorn's protocol, in the running event loop.
-
-uvicorn's own server is not used: it takes over signals, ends the process when a socket is taken, and knows one socket.
-"""
+"""Listening sockets around a handler, in the running event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from attestack_common.http_server.application import asgi_app
 from attestack_common.http_server.messages import Handler, Limits
 from attestack_common.listening import bind, connections, name_of
 from attestack_common.logs import get_logger
@@ -20,7 +16,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
-    from uvicorn.server import ServerState
+    from attestack_common.http_server.protocol import Shared
 
 _LOG: Final = get_logger("http")
 _DEFAULT_LIMITS: Final = Limits()
@@ -50,35 +46,21 @@ class Server:
         self._tls = tls
         self._limits = limits
         self._listeners: list[asyncio.AbstractServer] = []
-        self._state: ServerState | None = None
+        self._state: Shared | None = None
         self._new_protocol: Callable[[], asyncio.Protocol] | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._stopped = asyncio.Event()
 
     async def start(self) -> list[str]:
         """Bind all addresses and serve; port 0 takes a free port. Raises ConfigError."""
-        from uvicorn.config import Config  # noqa: PLC0415  # costs as much as the rest of a small program
-        from uvicorn.server import ServerState  # noqa: PLC0415
-
-        from attestack_common.http_server.protocol import EdgeProtocol  # noqa: PLC0415
+        from attestack_common.http_server.protocol import EdgeProtocol, Shared  # noqa: PLC0415  # loads the parser
 
         loop = asyncio.get_running_loop()
         limits = replace(self._limits, max_connections=connections(self._limits.max_connections))
-        config = Config(
-            self._application(limits),
-            http=EdgeProtocol,
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-        )
-        config.load()
-        state = ServerState()
+        state = Shared(self._handler, limits, loop)
 
         def new_protocol() -> EdgeProtocol:
-            return EdgeProtocol(config, state, limits, loop)
+            return EdgeProtocol(state)
 
         with contextlib.ExitStack() as opened:
             bound = [
@@ -120,7 +102,7 @@ class Server:
         if state is None:
             return
         for connection in list(state.connections):
-            connection.shutdown()
+            connection.close_when_answered()
         if state.tasks:
             await asyncio.wait(set(state.tasks), timeout=grace_seconds)
         for connection in list(state.connections):
@@ -149,19 +131,8 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def _application(self, limits: Limits) -> Any:  # noqa: ANN401  # uvicorn's types of ASGI are its own
-        inner = asgi_app(self._handler, limits)
+    def _update_date(self, state: Shared) -> None:
+        from email.utils import formatdate  # noqa: PLC0415  # loads much, which a program without a server spares
 
-        async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
-            try:  # noqa: SIM105  # a context manager for each request costs more than what it guards
-                await inner(scope, receive, send)
-            except asyncio.CancelledError:
-                pass  # `stop` has closed the connection
-
-        return application
-
-    def _update_date(self, state: ServerState) -> None:
-        from email.utils import formatdate  # noqa: PLC0415  # uvicorn has loaded it already
-
-        state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        state.date = f"date: {formatdate(usegmt=True)}\r\n".encode("ascii")
         self._tick = asyncio.get_running_loop().call_later(1.0, self._update_date, state)

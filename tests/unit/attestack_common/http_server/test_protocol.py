@@ -7,14 +7,14 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+import httptools
 import pytest
-from attestack_common.http_server import Request, Response, asgi_app
+from attestack_common.http_server import Request, Response
 from attestack_common.http_server.errors import SyntaxRefusedError
-from attestack_common.http_server.protocol import EdgeProtocol
+from attestack_common.http_server.protocol import EdgeProtocol, Shared
+from attestack_common.http_server.reading import _reduced
 from hypothesis import given
 from hypothesis import strategies as st
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from tests.unit.attestack_common.http_server.edge import PATIENT
 
@@ -73,9 +73,7 @@ async def handler_of_nothing(_: Request) -> Response:
 
 
 async def test_a24_the_length_is_not_taken_twice_even_if_the_parser_reports_it_twice() -> None:
-    app: Any = asgi_app(handler_of_nothing, LIMITS)
-    config = Config(app, http=EdgeProtocol, lifespan="off", ws="none", log_config=None, access_log=False)
-    protocol = EdgeProtocol(config, ServerState(), LIMITS, asyncio.get_running_loop())
+    protocol = EdgeProtocol(Shared(handler_of_nothing, LIMITS, asyncio.get_running_loop()))
     protocol.on_message_begin()
     protocol.on_header(b"Content-Length", b"3")
     with pytest.raises(SyntaxRefusedError) as refused:
@@ -94,20 +92,14 @@ def exchange(pieces: list[bytes]) -> tuple[list[tuple[str, str, bytes]], bytes]:
             seen.append((request.method, request.path, request.body))
             return Response(200, b"ok")
 
-        app: Any = asgi_app(handler, LIMITS)
-        config = Config(app, http=EdgeProtocol, lifespan="off", ws="none", log_config=None, access_log=False)
-        config.proxy_headers = False
-        config.load()
-        state, wire = ServerState(), Wire()
-        protocol = EdgeProtocol(config, state, LIMITS, asyncio.get_running_loop())
+        shared, wire = Shared(handler, LIMITS, asyncio.get_running_loop()), Wire()
+        protocol = EdgeProtocol(shared)
         protocol.connection_made(wire)
         for piece in pieces:
             protocol.data_received(piece)
             await asyncio.sleep(0)
-        while state.tasks:
-            if protocol._receiving():
-                protocol.connection_lost(None)
-            await asyncio.wait(set(state.tasks), timeout=30)
+        while shared.tasks:
+            await asyncio.wait(set(shared.tasks), timeout=30)
         protocol.connection_lost(None)
         return seen, bytes(wire.written)
 
@@ -156,3 +148,34 @@ def test_the_bound_of_the_head_does_not_depend_on_the_cut(size: int) -> None:
     for at in ([], [1], [399], [400], [1, 200, 399]):
         written = exchange(cut(head, at))[1]
         assert written.startswith(b"HTTP/1.1 200 " if size == 400 else b"HTTP/1.1 431 ")
+
+
+TARGET_BYTES = [bytes([byte]) for byte in range(256)] + [b"http://", b"//", b"/?", b"#", b"%2F", b"kbs:80"]
+
+
+@given(st.lists(st.sampled_from(TARGET_BYTES), min_size=1, max_size=8).map(b"".join))
+def test_a_target_is_reduced_as_the_parser_of_urls_does(target: bytes) -> None:
+    def slowly() -> bytes:
+        parts = httptools.parse_url(target)
+        target.decode("ascii")
+        if not parts.path:
+            raise ValueError
+        path: bytes = parts.path
+        return path + b"?" + parts.query if parts.query else path
+
+    if not all(0x21 <= byte != 0x7F for byte in target):
+        return  # llhttp lets none of these through
+    try:
+        expected = slowly()
+    except (httptools.HttpParserInvalidURLError, ValueError):
+        with pytest.raises(SyntaxRefusedError):
+            _reduced(target)
+    else:
+        assert _reduced(target) == expected
+
+
+@pytest.mark.parametrize("octet", [*range(0x21), 0x7F, *range(0x80, 0x100)])
+def test_a24_no_other_octet_gets_through_in_a_target(octet: int) -> None:
+    seen, written = exchange([b"GET /a" + bytes([octet]) + b"b HTTP/1.1\r\n\r\n"])
+    assert seen == []
+    assert written.startswith(b"HTTP/1.1 400 Bad Request\r\n")

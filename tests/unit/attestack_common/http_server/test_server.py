@@ -99,6 +99,19 @@ async def test_a_peer_that_has_sent_all_still_gets_its_answers() -> None:
     assert gate.paths == ["/1", "/2"]
 
 
+async def test_a_peer_that_ends_behind_its_request_gets_the_answer_as_the_last() -> None:
+    gate = Gate()
+    async with serving(gate) as server, connected(server) as connection:
+        await connection.send(GET % b"1")
+        connection.writer.write_eof()
+        await asyncio.wait_for(gate.entered.wait(), 30)
+        await asyncio.sleep(0.02)
+        gate.open.set()
+        answer = await connection.answer()
+        assert (answer.body, answer.headers["connection"]) == (b"/1", "close")
+        assert await connection.rest() == b""
+
+
 @pytest.mark.parametrize("start", [b"", b"GET / HTT", b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nab"])
 async def test_a_peer_that_ends_within_a_request_is_closed(start: bytes) -> None:
     seen = Recorder()
@@ -144,6 +157,51 @@ async def test_expect_100_continue_is_met_before_the_body() -> None:
 async def test_expect_100_continue_is_not_met_for_a_body_over_the_limit() -> None:
     answer = await ask_once(b"POST / HTTP/1.1\r\ncontent-length: 2097153\r\nexpect: 100-continue\r\n\r\n")
     assert answer.status == 413
+
+
+async def test_expect_100_continue_of_a_later_request_waits_for_the_answer_before_it() -> None:
+    gate = Gate()
+    async with serving(gate) as server, connected(server) as connection:
+        await connection.send(GET % b"1")
+        await asyncio.wait_for(gate.entered.wait(), 30)
+        await connection.send(b"POST /2 HTTP/1.1\r\ncontent-length: 3\r\nexpect: 100-continue\r\n\r\n")
+        await asyncio.sleep(0.02)
+        gate.open.set()
+        assert (await connection.answer()).body == b"/1"
+        assert await connection.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert (await connection.ask(b"abc")).body == b"/2"
+
+
+@pytest.mark.parametrize("behind", [GET % b"2", b"garbage", b"\r\n"])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_what_comes_behind_the_last_request_is_not_read(behind: bytes, at_once: bool) -> None:  # noqa: FBT001
+    gate = Gate()
+    last = b"GET /1 HTTP/1.1\r\nconnection: close\r\n\r\n"
+    async with serving(gate) as server, connected(server) as connection:
+        await connection.send(last + (behind if at_once else b""))
+        await asyncio.wait_for(gate.entered.wait(), 30)
+        if not at_once:
+            await connection.send(behind)
+            await asyncio.sleep(0.02)
+        gate.open.set()
+        answer = await connection.answer()
+        assert (answer.body, answer.headers["connection"]) == (b"/1", "close")
+        assert await connection.rest() == b""
+    assert gate.paths == ["/1"]
+
+
+async def test_the_requests_before_the_last_one_are_answered_too() -> None:
+    gate = Gate()
+    async with serving(gate) as server, connected(server) as connection:
+        await connection.send(GET % b"1" + b"GET /2 HTTP/1.1\r\nconnection: close\r\n\r\n" + GET % b"3")
+        await asyncio.wait_for(gate.entered.wait(), 30)
+        gate.open.set()
+        answers = [await connection.answer() for _ in range(2)]
+        assert [(answer.body, answer.headers.get("connection")) for answer in answers] == [
+            (b"/1", None),
+            (b"/2", "close"),
+        ]
+        assert await connection.rest() == b""
 
 
 async def test_ipv6_is_served() -> None:
@@ -227,6 +285,7 @@ async def test_the_number_of_fields_is_bounded(count: int, status: int) -> None:
         b"get / HTTP/1.1\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\n\r\n",
         b"GET http:// HTTP/1.1\r\n\r\n",
+        b"GET http://kbs HTTP/1.1\r\n\r\n",
         b"CONNECT kbs:443 HTTP/1.1\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET / HTTP/1.1\nhost: kbs\n\n",
@@ -434,9 +493,41 @@ async def test_a_peer_that_does_not_read_is_cut_off() -> None:
         await connection.send(GET % b"1" + GET % b"2")
         state = server._state
         assert state is not None
-        while not state.connections:  # noqa: ASYNC110  # uvicorn has no event for it
+        while not state.connections:  # noqa: ASYNC110  # the server under test has no event for it
             await asyncio.sleep(0.005)
         while state.connections or state.tasks:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def test_the_next_answer_waits_until_the_peer_has_read_the_one_before() -> None:
+    large, ready = bytes(8 * 1024 * 1024), asyncio.Event()
+
+    async def handler(request: Request) -> Response:
+        if request.path == "/2":
+            ready.set()
+        return Response(200, large)
+
+    async with serving(handler) as server, connected(server) as connection:
+        await connection.send(GET % b"1" + GET % b"2")
+        await asyncio.wait_for(ready.wait(), 30)
+        await asyncio.sleep(0.05)
+        assert server._state is not None
+        (served,) = server._state.connections
+        assert served.transport._inner.get_write_buffer_size() <= len(large)
+        assert [len((await connection.answer()).body) for _ in range(2)] == [len(large)] * 2
+
+
+async def test_a_peer_that_goes_away_without_reading_leaves_nothing_behind() -> None:
+    async def large(_: Request) -> Response:
+        return Response(200, bytes(32 * 1024 * 1024))
+
+    async with serving(large) as server:
+        async with connected(server) as connection:
+            await connection.send(GET % b"1" + GET % b"2")
+            await asyncio.sleep(0.05)
+            connection.writer.transport.abort()
+        assert server._state is not None
+        while server._state.connections or server._state.tasks:  # noqa: ASYNC110  # the server has no event for it
             await asyncio.sleep(0.005)
 
 

@@ -1,24 +1,44 @@
-"""The ASGI application around a handler, without sockets."""
+"""From a request to its answer: what a handler is given, how its answer is written, what is answered for it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from attestack_common.http_server import Handler, Limits, Request, Response, asgi_app
+from attestack_common.http_server import Handler, Limits, Request, Response
+from attestack_common.http_server.answering import encode
 from attestack_common.logs.lines import FIELDS, TextFormatter
 
-from tests.unit.attestack_common.http_server.edge import Recorder
+from tests.unit.attestack_common.http_server.edge import Recorder, ask_once, connected, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 SMALL = Limits(body_bytes=10, handler_seconds=60)
 
 
-def client(handler: Handler, limits: Limits = SMALL) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(asgi_app(handler, limits)), base_url="http://kbs")
+@contextlib.asynccontextmanager
+async def client(handler: Handler, limits: Limits = SMALL) -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        serving(handler, limits) as server,
+        httpx.AsyncClient(base_url=f"http://{server.addresses[0]}", trust_env=False, timeout=30) as http,
+    ):
+        yield http
+
+
+def of_the_edge(records: list[logging.LogRecord]) -> list[logging.LogRecord]:
+    """The log records of requests."""
+    return [record for record in records if record.name == "http" and record.message != "listening"]
+
+
+def undated(answer: httpx.Response) -> list[tuple[bytes, bytes]]:
+    """The header fields of an answer, but the date."""
+    return [(name, value) for name, value in answer.headers.raw if name != b"date"]
 
 
 async def test_a_request_comes_whole() -> None:
@@ -39,7 +59,7 @@ async def test_an_answer_has_its_length_and_what_the_handler_says() -> None:
     async with client(handler) as http:
         answer = await http.get("/")
     assert answer.status_code == 405
-    assert answer.headers.raw == [
+    assert undated(answer) == [
         (b"content-length", b"2"),
         (b"connection", b"close"),
         (b"content-type", b"text/xml"),
@@ -54,7 +74,7 @@ async def test_an_empty_answer_says_nothing_of_its_type() -> None:
 
     async with client(handler) as http:
         answer = await http.get("/")
-    assert (answer.status_code, answer.headers.raw, answer.content) == (404, [(b"content-length", b"0")], b"")
+    assert (answer.status_code, undated(answer), answer.content) == (404, [(b"content-length", b"0")], b"")
 
 
 async def pieces(count: int) -> Any:
@@ -123,7 +143,7 @@ async def test_a_handler_out_of_time_is_answered_for(caplog: pytest.LogCaptureFi
             answer = await http.get("/slow")
     assert (answer.status_code, answer.content, answer.headers["connection"]) == (503, b"", "close")
     assert cancelled.is_set()
-    assert "HTTP-HANDLER-TIME" in TextFormatter().format(caplog.records[0])
+    assert "HTTP-HANDLER-TIME" in TextFormatter().format(of_the_edge(caplog.records)[0])
 
 
 @pytest.mark.parametrize("error", [ValueError("hunter2"), TimeoutError("hunter2"), RuntimeError("hunter2")])
@@ -137,10 +157,10 @@ async def test_a_handler_that_fails_says_nothing_on_the_wire(
         async with client(broken, Limits()) as http:
             answer = await http.post("/p?token=hunter2", content=b"hunter2", headers={"authorization": "hunter2"})
     assert (answer.status_code, answer.content) == (500, b"")
-    (record,) = (one for one in caplog.records if one.name == "http")
+    (record,) = of_the_edge(caplog.records)
     line = TextFormatter().format(record)
     assert record.levelno == logging.ERROR
-    assert f'a handler failed error="{type(error).__name__} at http_server/test_application.py:' in line
+    assert f'a handler failed error="{type(error).__name__} at http_server/test_answering.py:' in line
     assert " method=POST path=/p" in line
     assert "hunter2" not in line
 
@@ -151,6 +171,7 @@ async def test_a_handler_that_fails_says_nothing_on_the_wire(
         Response(200, b"x", "text/plain\r\nx: y"),
         Response(headers=(("a", "b\nc"),)),
         Response(headers=(("a\0", "b"),)),
+        Response(headers=(("a b", "c"),)),
         Response(headers=(("a", "\u20ac"),)),
     ],
 )
@@ -161,7 +182,7 @@ async def test_an_answer_that_would_split_is_not_sent(response: Response, caplog
     with caplog.at_level(logging.ERROR):
         async with client(handler) as http:
             answer = await http.get("/")
-    assert (answer.status_code, answer.headers.raw) == (500, [(b"content-length", b"0")])
+    assert (answer.status_code, undated(answer)) == (500, [(b"content-length", b"0")])
     assert caplog.records[0].message == "a handler made an answer that cannot be sent"
 
 
@@ -169,59 +190,47 @@ async def test_a_refusal_is_logged_by_code_and_place(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.INFO):
         async with client(Recorder()) as http:
             await http.post("/kbs/v0/auth", content=b"x" * 11)
-    (record,) = (one for one in caplog.records if one.name == "http")
+    (record,) = of_the_edge(caplog.records)
     fields = getattr(record, FIELDS)
     assert record.message == "request refused"
     assert (fields["error"].code, fields["method"], fields["path"]) == ("HTTP-BODY-SIZE", "POST", "/kbs/v0/auth")
 
 
-async def run(scope: dict[str, Any], messages: list[dict[str, Any]], handler: Handler) -> list[Any]:
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return messages.pop(0)
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await asgi_app(handler, SMALL)(scope, receive, send)
-    return sent
-
-
-def scope(*headers: tuple[bytes, bytes], **more: Any) -> dict[str, Any]:
-    base = {"type": "http", "method": "POST", "path": "/", "raw_path": b"/", "query_string": b""}
-    return {**base, "headers": list(headers), "client": None, **more}
-
-
 async def test_a_peer_that_leaves_within_its_body_gets_no_answer() -> None:
     seen = Recorder()
-    messages: list[dict[str, Any]] = [
-        {"type": "http.request", "body": b"x", "more_body": True},
-        {"type": "http.disconnect"},
-    ]
-    assert await run(scope((b"content-length", b"5")), messages, seen) == []
+    async with serving(seen, SMALL) as server, connected(server) as connection:
+        await connection.send(b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nx")
+        connection.writer.write_eof()
+        assert await connection.rest() == b""
     assert seen.requests == []
 
 
-async def test_without_a_length_there_is_no_body_to_wait_for() -> None:
+@pytest.mark.parametrize("fields", [b"", b"content-length: 0\r\n", b"content-encoding: gzip\r\n"])
+async def test_without_a_length_there_is_no_body_to_wait_for_or_to_inflate(fields: bytes) -> None:
     seen = Recorder()
-    sent = await run(scope(), [], seen)
-    assert sent[0]["status"] == 200
-    assert (seen.requests[0].body, seen.requests[0].client_host) == (b"", "")
-    assert (await run(scope((b"content-length", b"0")), [], seen))[0]["status"] == 200
-
-
-async def test_a_length_that_is_no_number_does_not_count() -> None:
-    seen = Recorder()
-    messages = [{"type": "http.request", "body": b"abc"}]
-    assert (await run(scope((b"content-length", b"three")), messages, seen))[0]["status"] == 200
-    assert seen.requests[0].body == b"abc"
+    answer = await ask_once(b"POST / HTTP/1.1\r\n" + fields + b"\r\n", handler=seen)
+    assert (answer.status, seen.requests[0].body) == (200, b"")
 
 
 async def test_an_announced_body_over_the_limit_is_not_read() -> None:
-    sent = await run(scope((b"content-length", b"104857600")), [], Recorder())
-    assert (sent[0]["status"], sent[1]["body"]) == (413, b"payload reached size limit")
+    answer = await ask_once(b"POST / HTTP/1.1\r\ncontent-length: 104857600\r\n\r\n")
+    assert (answer.status, answer.body) == (413, b"payload reached size limit")
 
 
-async def test_what_is_not_http_is_left_alone() -> None:
-    assert await run({"type": "lifespan"}, [], Recorder()) == []
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [(200, b"HTTP/1.1 200 OK"), (431, b"HTTP/1.1 431 Request Header Fields Too Large"), (599, b"HTTP/1.1 599 ")],
+)
+def test_an_answer_is_written_in_one_order(status: int, line: bytes) -> None:
+    response = Response(status, b"body", "text/plain", (("allow", "GET"), ("x", "\xfc")))
+    head = line + b"\r\ndate: now\r\ncontent-length: 4\r\n"
+    fields = b"content-type: text/plain\r\nallow: GET\r\nx: \xfc\r\n\r\n"
+    date = b"date: now\r\n"
+    assert encode(response, date, close=False) == head + fields + b"body"
+    assert encode(response, date, close=True, without_body=True) == head + b"connection: close\r\n" + fields
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\n", "\xfc"])
+def test_what_is_no_name_of_a_field_is_not_written(name: str) -> None:
+    with pytest.raises(ValueError, match="name of a header field"):
+        encode(Response(headers=((name, "x"),)), b"", close=False)
