@@ -45,25 +45,21 @@ class MemoryBackend:
         self.lock = threading.Lock()
         self._namespaces: dict[str, dict[str, _Entry]] = {}
         self._heap: list[tuple[int, str, str]] = []
-        self._closed = False
+        self.closed = False
 
     def namespace(self, name: str) -> MemoryStore:
         """Open a namespace; all who open it see the same values. Raises KeyRefusedError."""
         check_namespace(name)
-        return MemoryStore(self, name)
+        with self.lock:
+            return MemoryStore(self, name, self._namespaces.setdefault(name, {}))
 
     async def close(self) -> None:
         """Forget everything."""
         with self.lock:
-            self._closed = True
-            self._namespaces.clear()
+            self.closed = True
+            for entries in self._namespaces.values():
+                entries.clear()
             self._heap.clear()
-
-    def entries(self, namespace: str) -> dict[str, _Entry]:
-        """Return the dictionary of a namespace. The caller holds the lock. Raises StorageError after `close`."""
-        if self._closed:
-            raise closed("the memory store")
-        return self._namespaces.setdefault(namespace, {})
 
     def remember(self, namespace: str, key: str, expires: int) -> None:
         """Note that a value expires, and remove some that have. The caller holds the lock."""
@@ -95,9 +91,10 @@ class MemoryBackend:
 class MemoryStore:
     """One namespace."""
 
-    def __init__(self, backend: MemoryBackend, name: str) -> None:
+    def __init__(self, backend: MemoryBackend, name: str, entries: dict[str, _Entry]) -> None:
         self._backend = backend
         self._name = name
+        self._shared = entries
 
     def check_key(self, key: str) -> None:
         """Raise KeyRefusedError if the key cannot be kept."""
@@ -133,25 +130,30 @@ class MemoryStore:
         """Delete; say whether there was something to delete."""
         with self._backend.lock:
             there = self._live(key) is not None
-            self._backend.entries(self._name).pop(key, None)
+            self._entries().pop(key, None)
             return there
 
     async def keys(self, prefix: str = "") -> list[str]:
         """Return the keys that start with `prefix`, sorted."""
         with self._backend.lock:
             now = now_us(self._backend.clock)
-            entries = self._backend.entries(self._name)
-            return sorted(key for key, entry in entries.items() if key.startswith(prefix) and entry.alive(now))
+            return sorted(key for key, entry in self._entries().items() if key.startswith(prefix) and entry.alive(now))
+
+    def _entries(self) -> dict[str, _Entry]:
+        """Return what all stores of this namespace share. The caller holds the lock. Raises StorageError: closed."""
+        if self._backend.closed:
+            raise closed("the memory store")
+        return self._shared
 
     def _live(self, key: str) -> bytes | None:
-        entry = self._backend.entries(self._name).get(key)
+        entry = self._entries().get(key)
         if entry is None or (entry.expires_at is not None and entry.expires_at <= now_us(self._backend.clock)):
             return None
         return entry.value
 
     def _write(self, key: str, value: bytes, ttl: float | None) -> None:
         expires = expires_at(self._backend.clock, ttl)
-        self._backend.entries(self._name)[key] = _Entry(value, expires)
+        self._entries()[key] = _Entry(value, expires)
         if expires is None:
             self._backend.sweep()
         else:

@@ -30,5 +30,6 @@ def date_problem(claims: Mapping[str, Any], now: datetime) -> str | None:
 
 
 def _seconds(value: object) -> int | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return round(value) if is_number else None  # type: ignore[call-overload]  # a number, as was just seen
+    if type(value) is int:
+        return value
+    return round(value) if isinstance(value, float) and math.isfinite(value) else None
