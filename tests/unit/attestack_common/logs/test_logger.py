@@ -251,9 +251,10 @@ def test_the_level_and_the_formatter_of_our_handler_can_be_changed(capsys: pytes
     ours = configure_alone()
     ours.setLevel(logging.ERROR)
     log_all(get_logger("unit"))
+    ours.setLevel(logging.NOTSET)
     ours.setFormatter(logging.Formatter("at %(levelname)s: %(message)s"))
     log_all(get_logger("unit"))
-    assert events(capsys) == ["ERROR unit: e", "ERROR: e"]
+    assert events(capsys) == ["ERROR unit: e", "INFO: i", "WARNING: w", "ERROR: e"]
 
 
 def test_what_is_not_passed_on_does_not_come_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -279,6 +280,13 @@ def test_lines_follow_standard_error_to_where_it_is_sent() -> None:
         with redirect_stderr(io.StringIO()) as sent:
             logger.info(message)
         assert sent.getvalue().endswith(f"Z INFO unit: {message}\n")
+
+
+def test_a_line_does_not_wait_in_a_buffer(tmp_path: Path) -> None:
+    configure_alone()
+    with (tmp_path / "log").open("w", encoding="utf-8") as buffered, redirect_stderr(buffered):
+        get_logger("unit").info("i")
+        assert (tmp_path / "log").read_text().endswith("Z INFO unit: i\n")
 
 
 VALUES = st.one_of(
