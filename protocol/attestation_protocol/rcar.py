@@ -113,8 +113,7 @@ class Challenge(Record, frozen=True):
 
     def to_json(self) -> bytes:
         """Encode compactly: nonce, then extra-params."""
-        encode = compact_plain if type(self.extra_params) is str else compact_json
-        return encode({"nonce": self.nonce, "extra-params": self.extra_params})
+        return compact_json({"nonce": self.nonce, "extra-params": self.extra_params})
 
 
 class InitDataMessage(Record, frozen=True):

@@ -164,6 +164,15 @@ def test_the_fast_way_for_what_has_no_fractions_gives_the_same_bytes(value: Any)
 
 
 @given(JSON_VALUES)
+@example({chr(point): [1e16, 1e-5, chr(point)] for point in range(0x100)} | {"\U0001f600": "", "\uffee": 0.0})
+@example({chr(point): {"b": point, "a": chr(point)} for point in range(0x100)} | {"\U0001f600": "", "\uffee": None})
+def test_compact_json_is_what_the_standard_library_writes(value: Any) -> None:
+    assert compact_json(value).decode() == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@given(JSON_VALUES)
+@example({chr(point): [1e16, 1e-5, chr(point)] for point in range(0x100)} | {"\U0001f600": "", "\uffee": 0.0})
+@example({chr(point): {"b": point, "a": chr(point)} for point in range(0x100)} | {"\U0001f600": "", "\uffee": None})
 def test_sorted_json_is_the_value_with_its_members_sorted_throughout(value: Any) -> None:
     assert parse_json(sorted_json(value)) == value
     assert sorted_json(value).decode() == json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -212,6 +221,6 @@ def test_a24_compact_texts_break_no_rule(text: bytes, wanted: str | None) -> Non
 
 
 def test_half_of_a_surrogate_pair_is_refused_by_both_ways() -> None:
-    for encode in (compact_json, compact_plain):
+    for encode in (compact_json, compact_plain, sorted_json):
         with pytest.raises(UnicodeEncodeError):
             encode({"x": "\ud800"})
