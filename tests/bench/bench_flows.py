@@ -24,9 +24,10 @@ def main(seconds: float) -> list[Ratio]:
         with floor() as lowest, broker(place, "Memory") as memory:
             floors, ours = alternate_runs(lowest, memory, seconds)
         rows = [("floor", middle(floors).text), ("kbs, memory", middle(ours).text)]
-        for storage in ("LocalFs", "Sqlite"):
-            with broker(place, storage) as target:
-                rows.append((f"kbs, {storage}", drive(target, seconds).text))
+        for storage, workers in (("LocalFs", 1), ("LocalFs", 2), ("Sqlite", 1), ("Sqlite", 2)):
+            with broker(place, storage, workers=workers) as target:
+                what = f"kbs, {storage}" + (f", {workers} workers" if workers > 1 else "")
+                rows.append((what, drive(target, seconds).text))
     client = middle(ours)
     rows.append(("the guests themselves", f"{duration(client.client_cpu / max(client.flows, 1))} CPU a flow"))
     table(f"kbs: whole flows, {GUESTS} guests", rows)

@@ -103,9 +103,11 @@ def median_ratio(pairs: Iterator[tuple[float, float]]) -> float:
 
 
 @contextlib.contextmanager
-def broker(folder: Path, storage: str, *, resources: int = 1, launcher: Sequence[str] = ()) -> Iterator[Target]:
+def broker(
+    folder: Path, storage: str, *, resources: int = 1, workers: int = 1, launcher: Sequence[str] = ()
+) -> Iterator[Target]:
     """Run `kbs` with one secret that every attested guest may have; `launcher` takes the place of the program."""
-    kbs = Kbs(folder, storage=storage)
+    kbs = Kbs(folder, storage=storage, http_server=f"worker_count = {workers}")
     if launcher:
         kbs.program.command = [*launcher, *kbs.program.command[1:]]
     with kbs:
