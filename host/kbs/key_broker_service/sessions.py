@@ -131,7 +131,7 @@ class Sealer:
     """Seals challenges into cookies, and opens them. Pure but for the random session id."""
 
     def __init__(self, key: Secret) -> None:
-        self._key = key
+        self._mac = hmac.new(key.reveal(), digestmod="sha256")
 
     def seal(self, session: Session) -> str:
         """Return the cookie's value. Raises ChallengeTooLargeError."""
@@ -155,7 +155,9 @@ class Sealer:
             raise SessionError("the session cookie is not one of this broker", advice=_START_AGAIN) from None
 
     def _cipher(self, prefix: bytes) -> AESGCM:
-        return AESGCM(hmac.digest(self._key.reveal(), prefix, "sha256"))
+        mac = self._mac.copy()  # the key is taken in once
+        mac.update(prefix)
+        return AESGCM(mac.digest())
 
 
 class Sessions:
