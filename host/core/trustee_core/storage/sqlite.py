@@ -157,9 +157,9 @@ class SqliteBackend:
         """Make one transaction of all jobs: either all of them are on the disk, or each of them failed."""
         try:
             if self._writer is None:
-                self._writer = sqlite_file.connect(self._path, self._lock_wait, write=True)
+                self._writer = sqlite_file.connect(self._path, 0.0, write=True)
             connection = self._writer
-            connection.execute("BEGIN IMMEDIATE")
+            sqlite_file.begin(connection, self._lock_wait)
             for job in batch:
                 job.outcome = job.call(connection)
             connection.execute(_SWEEP, (now_us(self.clock), MIN_SWEPT + SWEPT_PER_WRITE * len(batch)))

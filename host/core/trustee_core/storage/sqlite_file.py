@@ -37,6 +37,8 @@ MIN_SQLITE: Final = (3, 37, 0)
 
 _LOG: Final = get_logger("storage")
 _RETRY: Final = 0.02
+_TURN: Final = 0.001
+"""Seconds between two looks whether another process has ended its transaction, which takes some milliseconds."""
 _CACHED_STATEMENTS: Final = 32
 _SCHEMA: Final = (
     """CREATE TABLE entries (
@@ -102,6 +104,23 @@ def connect(path: Path, lock_wait: float, *, write: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def begin(connection: sqlite3.Connection, lock_wait: float) -> None:
+    """Begin to write, waiting for other processes at the most `lock_wait` seconds. Raises sqlite3.Error.
+
+    SQLite's own waiting sleeps longer each time, up to 0.1 s: whoever has just written would go first again and again.
+    """
+    deadline = time.monotonic() + lock_wait
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_TURN)
+        else:
+            return
 
 
 def translated(error: sqlite3.Error, path: Path) -> StorageError:
