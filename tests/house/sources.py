@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import importlib.util
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,20 +28,10 @@ def project() -> dict[str, Any]:
 
 
 def entry_points(group: str) -> dict[str, str]:
-    """Entry points of one group, name to `module:object`. `scripts` is the group of the programs.
-
-    One whose module is not there is left out: work in several places at once declares it first.
-    """
+    """Entry points of one group, name to `module:object`. `scripts` is the group of the programs."""
     table = project()["project"]
     targets: dict[str, str] = table["scripts"] if group == "scripts" else table["entry-points"][group]
-    return {name: target for name, target in targets.items() if _is_there(target.partition(":")[0])}
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
+    return targets
 
 
 def packages() -> dict[str, Path]:
