@@ -19,6 +19,7 @@ from typing import Final, Self
 from urllib.parse import unquote, urlsplit
 
 from attestation_protocol.errors import ResourceUriError
+from attestation_protocol.records import Record
 
 DEFAULT_PLUGIN: Final = "resource"
 MAX_URI_LENGTH: Final = 4096
@@ -28,8 +29,7 @@ _PLUGIN: Final = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
 _PRINTABLE: Final = re.compile(r"[!-~]*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class ResourcePath:
+class ResourcePath(Record, frozen=True):
     """The path of a resource: repository, type and tag."""
 
     repository: str

@@ -122,9 +122,9 @@ def _extension(entry: object) -> tuple[str, int]:
 def _fits(value: object) -> bool:
     """Whether every integer in a JSON value fits 64 bits with sign, which is what peers read."""
     if isinstance(value, dict):
-        return all(_fits(item) for item in value.values())
+        return all(map(_fits, value.values()))
     if isinstance(value, list):
-        return all(_fits(item) for item in value)
+        return all(map(_fits, value))
     return not isinstance(value, int) or value in _INTEGERS
 
 
