@@ -50,8 +50,12 @@ class MemoryBackend:
     def namespace(self, name: str) -> MemoryStore:
         """Open a namespace; all who open it see the same values. Raises KeyRefusedError."""
         check_namespace(name)
+        return MemoryStore(self, name)
+
+    def entries(self, namespace: str) -> dict[str, _Entry]:
+        """Return the dictionary that all stores of a namespace share."""
         with self.lock:
-            return MemoryStore(self, name, self._namespaces.setdefault(name, {}))
+            return self._namespaces.setdefault(namespace, {})
 
     async def close(self) -> None:
         """Forget everything."""
@@ -91,10 +95,10 @@ class MemoryBackend:
 class MemoryStore:
     """One namespace."""
 
-    def __init__(self, backend: MemoryBackend, name: str, entries: dict[str, _Entry]) -> None:
+    def __init__(self, backend: MemoryBackend, name: str) -> None:
         self._backend = backend
         self._name = name
-        self._shared = entries
+        self._shared = backend.entries(name)
 
     def check_key(self, key: str) -> None:
         """Raise KeyRefusedError if the key cannot be kept."""
