@@ -117,7 +117,7 @@ class Attested(Record, frozen=True):
         """Read a record. Raises StorageCorruptError."""
         try:
             members = parse_json(record)["Attested"]
-            token, session_id, request = (_text(members[name]) for name in ("token", "id", "request"))
+            token, session_id, request = map(_text, (members["token"], members["id"], members["request"]))
             expires = _seconds(_text(members["timeout"]))
         except (EncodingError, KeyError, TypeError, ValueError, OverflowError):
             raise StorageCorruptError(
@@ -271,6 +271,7 @@ def _moment(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
+@functools.lru_cache(maxsize=64)
 def _seconds(moment: str) -> int:
     seconds = int(datetime.fromisoformat(moment).astimezone(UTC).timestamp())
     _moment(seconds)  # a moment that cannot be written again is none
