@@ -135,7 +135,7 @@ def test_a24_pings_without_end_end_the_connection(server: Program) -> None:
 def test_a24_frames_whose_answers_are_not_read_are_not_read_either(server: Program, each: bytes) -> None:
     with socket.create_connection(("127.0.0.1", port_of(server)), timeout=2) as peer:
         peer.sendall(hello())
-        with pytest.raises(TimeoutError):
+        with pytest.raises((TimeoutError, BrokenPipeError, ConnectionResetError)):  # held up, or ended for its pings
             peer.sendall(each * 10_000_000)
 
 
