@@ -10,6 +10,7 @@ of the environment are not used.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MESSAGE_BYTES: Final = 4 * MEBIBYTE
 """The largest answer that is taken."""
 RECONNECT_SECONDS: Final = 3.0
+_GIVE_UP_SECONDS: Final = 0.1
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -80,8 +82,11 @@ class Channel:
             try:
                 return await self._once(method, message, end - time.monotonic())
             except PeerUnreachableError:
+                if not again:
+                    raise
+                await self._leave_broken()
                 left = min(RECONNECT_SECONDS, end - time.monotonic())
-                if left <= 0 or not again:
+                if left <= 0:
                     raise
             try:
                 return await self._once(method, message, left, wait_for_ready=True)
@@ -113,6 +118,14 @@ class Channel:
         except grpc.aio.AioRpcError as error:
             raise self._failure(loading.status_of(error.code()), error.details() or "", seconds) from None
         return answer
+
+    async def _leave_broken(self) -> None:
+        """Wait a moment for the connection to be given up: a second try must not go over one that has broken."""
+        channel, ready = self._open(), loading.load().ChannelConnectivity.READY
+        if channel.get_state() is ready:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GIVE_UP_SECONDS):
+                    await channel.wait_for_state_change(ready)
 
     def _failure(self, status: Status, text: str, seconds: float) -> CallError:
         if status is Status.UNAVAILABLE:
