@@ -34,6 +34,10 @@ class ChangedError(Exception):
     """A file changed each time that it was read: the lock is needed."""
 
 
+class NoLinksError(Exception):
+    """The file system has no hard links, or not for this file."""
+
+
 class TooLargeError(Exception):
     """A file has more bytes than the caller wants to read."""
 
@@ -53,9 +57,13 @@ def open_folder(root: str, segments: Sequence[str], *, create: bool = False) -> 
     folder = os.open(root, _FOLDER)
     for segment in segments:
         try:
-            if create:
+            try:
+                below = os.open(segment, _FOLDER | _NO_LINK, dir_fd=folder)
+            except FileNotFoundError:
+                if not create:
+                    raise
                 _make_folder(segment, folder)
-            below = os.open(segment, _FOLDER | _NO_LINK, dir_fd=folder)
+                below = os.open(segment, _FOLDER | _NO_LINK, dir_fd=folder)
         finally:
             os.close(folder)
         folder = below
@@ -64,6 +72,11 @@ def open_folder(root: str, segments: Sequence[str], *, create: bool = False) -> 
 
 def open_file(name: str, folder: int) -> int:
     """Open a regular file for reading. Raises OSError: IsADirectoryError; ENXIO for what else is no regular file."""
+    return open_with_status(name, folder)[0]
+
+
+def open_with_status(name: str, folder: int) -> tuple[int, os.stat_result]:
+    """Open as `open_file`, and return what the operating system says of the file besides. Raises OSError."""
     # O_NONBLOCK: opening a pipe must not wait for its other end.
     flags = os.O_RDONLY | os.O_NONBLOCK | _NO_LINK
     try:
@@ -72,13 +85,13 @@ def open_file(name: str, folder: int) -> int:
         if error.errno != errno.ELOOP:
             raise
         file = _open_linked(name, folder, flags)
-    mode = os.fstat(file).st_mode
-    if not stat.S_ISREG(mode):
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode):
         os.close(file)
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         raise OSError(errno.ENXIO, "not a regular file")
-    return file
+    return file, status
 
 
 def read_all(file: int, limit: int) -> bytes:
@@ -100,36 +113,65 @@ def read_file(name: str, folder: int, limit: int = MAX_VALUE_SIZE) -> bytes:
         os.close(file)
 
 
-def write_new(name: str, folder: int, data: bytes) -> None:
-    """Write a file of mode 0600 that was not there before, and wait until it is on the disk. Raises OSError.
-
-    What an earlier writer left behind is unlinked, never written over: it may be a second name of a value.
-    """
-    remove(name, folder)
-    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600, dir_fd=folder)
+def read_if_there(name: str, folder: int, limit: int) -> bytes | None:
+    """Read as `read_file`; None: there is nothing. Raises TooLargeError, OSError."""
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(file, rest) :]
+        return read_file(name, folder, limit)
+    except FileNotFoundError:
+        return None
+
+
+def write_new(name: str, folder: int, data: bytes) -> None:
+    """Write a file of mode 0600 that was not there before, and wait until it is on the disk. Raises OSError."""
+    file = begin_new(name, folder, data)
+    try:
         os.fsync(file)
     finally:
         os.close(file)
 
 
+def begin_new(name: str, folder: int, data: bytes) -> int:
+    """Write a file of mode 0600 that was not there before, and return it open: `fsync` it. Raises OSError.
+
+    What an earlier writer left behind is unlinked, never written over: it may be a second name of a value.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
+    try:
+        file = os.open(name, flags, 0o600, dir_fd=folder)
+    except FileExistsError:
+        remove(name, folder)
+        file = os.open(name, flags, 0o600, dir_fd=folder)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
 def link(source: str, name: str, from_folder: int, to_folder: int) -> bool:
-    """Move a file to a name that must not be taken; say whether it was free. Raises OSError."""
+    """Give a file one more name, which must not be taken; say whether it was free. Raises NoLinksError, OSError."""
     try:
         os.link(source, name, src_dir_fd=from_folder, dst_dir_fd=to_folder, follow_symlinks=False)
     except FileExistsError:
         return False
     except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
-            raise
-        if exists(name, to_folder):  # safe among those who take the lock
-            return False
-        os.rename(source, name, src_dir_fd=from_folder, dst_dir_fd=to_folder)
-        return True
-    os.unlink(source, dir_fd=from_folder)
+        if error.errno in _NO_HARD_LINKS:
+            raise NoLinksError from None
+        raise
+    return True
+
+
+def move(source: str, name: str, from_folder: int, to_folder: int) -> bool:
+    """Give a file another name, which must not be taken; say whether it was free. Raises OSError.
+
+    Safe among those who take the lock: for file systems without hard links.
+    """
+    if exists(name, to_folder):
+        return False
+    os.rename(source, name, src_dir_fd=from_folder, dst_dir_fd=to_folder)
     return True
 
 

@@ -8,7 +8,7 @@ would be a file name of more than 255 bytes (each `/` is four). Names of referen
 among the refused.
 
 Small values are read at once, on the calling thread, without a lock. Whatever else may block (waiting for the disk or
-for another process) is done on one worker thread.
+for another process) is done on one worker thread, which does together what waits for it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from attestack_common.clock import Clock, system_clock
 
 from trustee_core.storage.files import ChangedError, TooLargeError, folder_failure
+from trustee_core.storage.gathered import Write, perform
 from trustee_core.storage.local_fs_files import reason_against_name
 from trustee_core.storage.local_fs_namespace import Namespace
 from trustee_core.storage.own_folder import check_folder_namespace
@@ -26,8 +27,10 @@ from trustee_core.storage.settings import Settings
 from trustee_core.storage.worker import TIME_LIMIT, Worker, closed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from trustee_core.storage.local_fs_change import Change
 
 DEFAULT_FOLDER: Final = "/opt/confidential-containers/storage/local_fs"
 LOCK_WAIT: Final = 5.0
@@ -56,25 +59,30 @@ class LocalFsBackend:
         time_limit: float = TIME_LIMIT,
     ) -> None:
         self.clock = clock
-        self.worker = Worker(f"the LocalFs store {root}", time_limit=time_limit)
+        self.worker = Worker(f"the LocalFs store {root}", perform, time_limit=time_limit)
         self._root = str(root)
         self._lock_wait = lock_wait
+        self._namespaces: dict[str, Namespace] = {}
         self._closed = False
 
     def namespace(self, name: str) -> LocalFsStore:
         """Open a namespace; its folder is made. Raises KeyRefusedError, StorageError."""
         check_folder_namespace(name)
-        namespace = Namespace(self._root, name, clock=self.clock, lock_wait=self._lock_wait)
+        namespace = self._namespaces.get(name)
+        if namespace is None:
+            namespace = Namespace(self._root, name, clock=self.clock, lock_wait=self._lock_wait)
         try:
             namespace.make()
         except OSError as error:
             raise folder_failure(error, f"{self._root}/{name}") from None
+        self._namespaces[name] = namespace
         return LocalFsStore(self, namespace)
 
     async def close(self) -> None:
-        """Finish the writes that wait."""
+        """Finish the writes that wait, and let go of the folders."""
         self._closed = True
         await self.worker.close()
+        self._namespaces.clear()
 
     def check_open(self) -> None:
         """Raise StorageError after `close`."""
@@ -108,7 +116,7 @@ class LocalFsStore:
     async def put(self, key: str, value: bytes, *, ttl: float | None = None) -> None:
         """Write, replacing whatever is there. Raises KeyRefusedError, ValueRefusedError, StorageError."""
         expires = self._checked(key, value, ttl)
-        await self._backend.worker.do(lambda: self._namespace.put(key, value, expires))
+        await self._set(key, value, lambda change: change.put(value, expires))
 
     async def put_if_absent(self, key: str, value: bytes, *, ttl: float | None = None) -> bool:
         """Write if the key is absent; say whether it was. Raises KeyRefusedError, ValueRefusedError, StorageError."""
@@ -122,17 +130,20 @@ class LocalFsStore:
         Raises KeyRefusedError, ValueRefusedError, StorageError.
         """
         expires = self._checked(key, value, ttl)
-        return await self._backend.worker.do(lambda: self._namespace.compare_and_set(key, expected, value, expires))
+        return await self._set(key, value, lambda change: change.compare_and_set(expected, value, expires))
 
     async def delete(self, key: str) -> bool:
         """Delete; say whether there was something to delete. Raises StorageError."""
         if reason_against_name(key) is not None:
             return False
-        return await self._backend.worker.do(lambda: self._namespace.delete(key))
+        return await self._backend.worker.do(Write(self._namespace, "delete", key, lambda change: change.delete()))
 
     async def keys(self, prefix: str = "") -> list[str]:
         """Return the keys that start with `prefix`, sorted. Raises StorageError."""
         return await self._backend.worker.do(lambda: self._namespace.keys(prefix))
+
+    async def _set(self, key: str, value: bytes, change: Callable[[Change], bool]) -> bool:
+        return await self._backend.worker.do(Write(self._namespace, "set", key, change, len(value)))
 
     def _checked(self, key: str, value: bytes, ttl: float | None) -> int | None:
         self.check_key(key)

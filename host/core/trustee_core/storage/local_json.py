@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING, Final
 from attestack_common.clock import Clock, system_clock
 
 from trustee_core.storage.files import ChangedError, TooLargeError, folder_failure
-from trustee_core.storage.local_json_namespace import Namespace, Write
+from trustee_core.storage.gathered import Write, perform
+from trustee_core.storage.local_json_namespace import Namespace
 from trustee_core.storage.own_folder import check_folder_namespace
 from trustee_core.storage.rules import check_key, check_value, expires_at, reason_against
 from trustee_core.storage.settings import Settings
-from trustee_core.storage.worker import TIME_LIMIT, Worker, closed, each
+from trustee_core.storage.worker import TIME_LIMIT, Worker, closed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
-
-    from trustee_core.storage.worker import Job
 
 DEFAULT_FOLDER: Final = "/opt/confidential-containers/storage/local_json"
 LOCK_WAIT: Final = 5.0
@@ -56,7 +55,7 @@ class LocalJsonBackend:
         time_limit: float = TIME_LIMIT,
     ) -> None:
         self.clock = clock
-        self.worker = Worker(f"the LocalJson store {root}", _perform, time_limit=time_limit)
+        self.worker = Worker(f"the LocalJson store {root}", perform, time_limit=time_limit)
         self._root = str(root)
         self._lock_wait = lock_wait
         self._namespaces: dict[str, Namespace] = {}
@@ -146,17 +145,3 @@ class LocalJsonStore:
         self.check_key(key)
         check_value(value)
         return expires_at(self._backend.clock, ttl)
-
-
-def _perform(batch: Sequence[Job]) -> None:
-    """Do the writes of each namespace together, then what reads."""
-    writes: dict[Namespace, list[Job]] = {}
-    reads: list[Job] = []
-    for job in batch:
-        if isinstance(job.call, Write):
-            writes.setdefault(job.call.namespace, []).append(job)
-        else:
-            reads.append(job)
-    for namespace, jobs in writes.items():
-        namespace.commit(jobs)
-    each(reads)

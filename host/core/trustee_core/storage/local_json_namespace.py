@@ -39,10 +39,11 @@ from trustee_core.storage.own_folder import OwnFolder
 from trustee_core.storage.rules import now_us, reason_against, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from attestack_common.clock import Clock
 
+    from trustee_core.storage.gathered import Write
     from trustee_core.storage.local_json_document import Notes
     from trustee_core.storage.worker import Job
 
@@ -65,20 +66,6 @@ class Snapshot:
     notes: Notes
     values_file: HeldFile | None
     notes_file: HeldFile | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Write:
-    """An operation that may change a namespace. `doing` is `set` or `delete`, for messages."""
-
-    namespace: Namespace
-    doing: str
-    key: str
-    change: Callable[[Draft], bool]
-
-    def __call__(self, draft: Draft) -> bool:
-        """Do it on a draft. Raises StorageError."""
-        return self.change(draft)
 
 
 class Namespace:
@@ -155,9 +142,9 @@ class Namespace:
         notes = notes_between(before.entries, after)
         if notes != before.notes:
             with self._own.opened("expiry") as expiry:
-                self._own.place(encode_notes(notes), self._own.name, expiry, replace=True)
+                self._own.place(encode_notes(notes), self._own.name, expiry)
         values = encode_values({key: entry.text for key, entry in after.items()})
-        self._own.place(values, self._file, folder, replace=True)
+        self._own.place(values, self._file, folder)
         with suppress(OSError):  # it is written: what cannot be opened now is read when it is needed
             self._keep(Snapshot(after, notes, HeldFile(open_file(self._file, folder)), self._notes_file()))
 

@@ -1,7 +1,8 @@
 r"""The folder `.attestack` below a backend's root: what this project keeps beside what upstream knows.
 
     <root>/.attestack/lock/<namespace>      locked (flock) while a process changes the namespace
-    <root>/.attestack/tmp/<namespace>       what is being written, until it is renamed
+    <root>/.attestack/tmp/<namespace>       what is being written, until it is renamed; several at once have
+                                            `~` and a number behind the name, which no namespace has
     <root>/.attestack/expiry/<namespace>    when values expire; the backend says in what form
 
 It is outside the namespaces because upstream takes whatever lies there for a value. A namespace `a/b` is `a\x2Fb` here.
@@ -13,13 +14,12 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from attestack_common.logs import get_logger
 
 from trustee_core.storage.contract import KeyRefusedError, StorageTimeoutError
-from trustee_core.storage.files import escaped, link, open_folder, write_new
+from trustee_core.storage.files import escaped, open_folder, remove, write_new
 from trustee_core.storage.rules import check_namespace
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 NAME: Final = ".attestack"
 
-_LOCK_POLL: Final = (0.001, 0.02)
+_LOCK_POLL: Final = (0.001, 0.002)
 """Seconds between two attempts to get the lock: at first, at most."""
+_TEMPORARY: Final = "tmp"
 _MAX_REPORTED: Final = 256
 _LOG: Final = get_logger("storage")
 
@@ -51,7 +52,9 @@ class OwnFolder:
         self._root = root
         self._namespace = namespace
         self._lock_wait = lock_wait
-        self._lock_path = Path(root, NAME, "lock", self.name)
+        self._lock_path = f"{root}/{NAME}/lock/{self.name}"
+        self._temporary = f"{root}/{NAME}/{_TEMPORARY}"
+        self._several = f"{self.name}~"
         self._reported: set[str] = set()
 
     @contextmanager
@@ -63,19 +66,26 @@ class OwnFolder:
         finally:
             os.close(folder)
 
-    def place(self, data: bytes, name: str, folder: int, *, replace: bool) -> bool:
+    def place(self, data: bytes, name: str, folder: int) -> None:
         """Write a file beside, and give it its name when it is on the disk. The caller holds the lock.
 
-        Returns False if the name is taken and not to be replaced. Raises OSError.
+        Raises OSError.
         """
-        with self.opened("tmp") as temporary:
+        with self.opened(_TEMPORARY) as temporary:
             write_new(self.name, temporary, data)
-            if replace:
-                os.rename(self.name, name, src_dir_fd=temporary, dst_dir_fd=folder)
-            elif not link(self.name, name, temporary, folder):
-                return False
+            os.rename(self.name, name, src_dir_fd=temporary, dst_dir_fd=folder)
         os.fsync(folder)
-        return True
+
+    def temporary_name(self, number: int) -> str:
+        """Return the name in the folder `tmp` of one of several files that are written at once."""
+        return f"{self._several}{number}" if number else self.name
+
+    def clear(self, temporary: int) -> None:
+        """Remove what writers that died left in the folder `tmp`. The caller holds the lock. Raises OSError."""
+        with os.scandir(self._temporary) as entries:  # not of the descriptor, which a listing moves
+            left = [entry.name for entry in entries if entry.name == self.name or entry.name.startswith(self._several)]
+        for name in left:
+            remove(name, temporary)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -119,6 +129,6 @@ class OwnFolder:
 
     def _is_lock(self, file: int) -> bool:
         try:
-            return os.path.samestat(os.fstat(file), self._lock_path.lstat())
+            return os.path.samestat(os.fstat(file), os.lstat(self._lock_path))
         except FileNotFoundError:
             return False

@@ -15,10 +15,11 @@ import pytest
 from attestation_protocol.encoding import compact_json
 from trustee_core.storage import local_json_namespace
 from trustee_core.storage.contract import StorageCorruptError, StorageError, StorageTimeoutError
+from trustee_core.storage.gathered import Write
 from trustee_core.storage.held_file import HeldFile, stamp_at
 from trustee_core.storage.local_json import INLINE_SIZE, LocalJsonBackend
 from trustee_core.storage.local_json_document import digest, encode_value
-from trustee_core.storage.local_json_namespace import Namespace, Write
+from trustee_core.storage.local_json_namespace import Namespace
 from trustee_core.storage.worker import Job
 
 from tests.unit.trustee_core.storage.conftest import FakeClock
