@@ -94,9 +94,17 @@ def open_with_status(name: str, folder: int) -> tuple[int, os.stat_result]:
     return file, status
 
 
-def read_all(file: int, limit: int) -> bytes:
-    """Read an open file from where it stands to its end. Raises TooLargeError, OSError."""
+def read_all(file: int, limit: int, size: int | None = None) -> bytes:
+    """Read an open file from where it stands to its end. Raises TooLargeError, OSError.
+
+    `size` is what the file is thought to have: if that is right, one call is enough.
+    """
     data = bytearray()
+    if size is not None and size <= min(limit, _CHUNK):
+        first = os.read(file, size + 1)
+        if len(first) == size:
+            return first
+        data += first
     while chunk := os.read(file, min(_CHUNK, limit + 1 - len(data))):
         data += chunk
         if len(data) > limit:
@@ -106,9 +114,9 @@ def read_all(file: int, limit: int) -> bytes:
 
 def read_file(name: str, folder: int, limit: int = MAX_VALUE_SIZE) -> bytes:
     """Read a whole regular file of at most `limit` bytes. Raises TooLargeError, OSError."""
-    file = open_file(name, folder)
+    file, status = open_with_status(name, folder)
     try:
-        return read_all(file, limit)
+        return read_all(file, limit, status.st_size)
     finally:
         os.close(file)
 

@@ -37,24 +37,18 @@ class HeldFolder:
     def find(self) -> OpenFolder | None:
         """Return the folder; None: it is not there. Raises OSError."""
         try:
-            return self._current() or self._opened(create=False)
+            return self._current(os.lstat(self._path)) or self._opened(create=False)
         except FileNotFoundError:
             return None
 
     def make(self) -> OpenFolder:
         """Return the folder, made if it is not there. Raises OSError."""
-        return self._current() or self._opened(create=True)
+        return self.find() or self._opened(create=True)
 
-    def _current(self) -> OpenFolder | None:
+    def _current(self, status: os.stat_result) -> OpenFolder | None:
         """Return the folder that is open if it is the one at the path: while it is open no other has its number."""
         held = self._open
-        if held is None:
-            return None
-        try:
-            status = os.lstat(self._path)
-        except FileNotFoundError:
-            return None
-        return held if (status.st_dev, status.st_ino) == held.identity else None
+        return held if held is not None and (status.st_dev, status.st_ino) == held.identity else None
 
     def _opened(self, *, create: bool) -> OpenFolder:
         self._open = opened = OpenFolder(open_folder(self._root, self._segments, create=create))

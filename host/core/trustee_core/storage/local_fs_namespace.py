@@ -158,7 +158,7 @@ class Namespace:
         """Read a value once. Raises FileNotFoundError, ChangedError, TooLargeError, StorageCorruptError, OSError."""
         file, status = open_with_status(name, folder)
         try:
-            value = read_all(file, limit)
+            value = read_all(file, limit, status.st_size)
             note = self.note(name, self.notes.find())
             try:
                 named = os.stat(name, dir_fd=folder)

@@ -23,6 +23,9 @@ NOTES_SWEPT: Final = 4
 MAX_KNOWN: Final = 1 << 16
 """Notes of which the time is remembered, so that they need not be read before it."""
 
+LISTING_PAUSE: Final = 1_000_000
+"""Microseconds between two listings of the notes of all processes, if it is not known that a value has expired."""
+
 _LOG: Final = get_logger("storage")
 
 
@@ -34,31 +37,35 @@ class Sweep:
         self._name = name
         self._to_look_at: list[str] = []
         self._ends: dict[str, int] = {}
+        self._next_listing = 0
 
     def learn(self, name: str, expires: int | None) -> None:
         """Remember until when there is nothing to look for, in microseconds since 1970."""
         if expires is None:
             self._ends.pop(name, None)
-        elif len(self._ends) < MAX_KNOWN or name in self._ends:
+            return
+        self._next_listing = min(self._next_listing, expires)
+        if len(self._ends) < MAX_KNOWN or name in self._ends:
             self._ends[name] = expires
 
     def find(self, its_round: Round, writes: int, busy: Collection[str]) -> Swept:
         """Look at the notes of a few values, but not of the busy ones, which are being written."""
-        if not self._to_look_at:
-            try:
-                self._to_look_at = self._namespace.noted()
-            except OSError as error:
-                self.not_swept("", error)
         now = self._namespace.now()
-        values, notes = [], []
+        values: list[str] = []
+        notes: list[str] = []
+        if not self._to_look_at and now >= self._next_listing:
+            self._list(now)
         for _ in range(min(NOTES_SWEPT * writes, len(self._to_look_at))):
             name = self._to_look_at.pop()
-            if name in busy or self._ends.get(name, now) > now:
+            if name in busy:
+                self._next_listing = now
+                continue
+            if self._is_early(self._ends.get(name, now), now):
                 continue
             self._ends.pop(name, None)
             try:
                 note = its_round.notes.read(name)
-                if all(line.expires_at > now for line in note):
+                if self._is_early(min((line.expires_at for line in note), default=now), now):
                     continue
                 value = read_if_there(name, its_round.values.file, MAX_VALUE_SIZE)
             except (OSError, StorageCorruptError, TooLargeError) as error:
@@ -70,6 +77,20 @@ class Sweep:
             elif value is None or not any(line.expires_at > now for line in note):
                 notes.append(name)  # it speaks of no value that is there
         return Swept(self, its_round, values, notes)
+
+    def _list(self, now: int) -> None:
+        self._next_listing = now + LISTING_PAUSE
+        try:
+            self._to_look_at = self._namespace.noted()
+        except OSError as error:
+            self.not_swept("", error)
+
+    def _is_early(self, end: int, now: int) -> bool:
+        """Return whether this end has not come; then there is something to look at when it has."""
+        if end <= now:
+            return False
+        self._next_listing = min(self._next_listing, end)
+        return True
 
     def not_swept(self, name: str, error: Exception) -> None:
         """Log what stays, because it cannot be looked at or removed."""

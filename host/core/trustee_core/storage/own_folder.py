@@ -20,6 +20,7 @@ from attestack_common.logs import get_logger
 
 from trustee_core.storage.contract import KeyRefusedError, StorageTimeoutError
 from trustee_core.storage.files import escaped, open_folder, remove, write_new
+from trustee_core.storage.held_folder import HeldFolder
 from trustee_core.storage.rules import check_namespace
 
 if TYPE_CHECKING:
@@ -52,8 +53,10 @@ class OwnFolder:
         self._root = root
         self._namespace = namespace
         self._lock_wait = lock_wait
+        self._locks = HeldFolder(root, (NAME, "lock"))
         self._lock_path = f"{root}/{NAME}/lock/{self.name}"
         self._temporary = f"{root}/{NAME}/{_TEMPORARY}"
+        self._cleared = False
         self._several = f"{self.name}~"
         self._reported: set[str] = set()
 
@@ -81,11 +84,17 @@ class OwnFolder:
         return f"{self._several}{number}" if number else self.name
 
     def clear(self, temporary: int) -> None:
-        """Remove what writers that died left in the folder `tmp`. The caller holds the lock. Raises OSError."""
+        """Remove what writers that died left in the folder `tmp`, once. The caller holds the lock. Raises OSError.
+
+        What another process leaves later is for the one that comes after it, or goes when its name is needed.
+        """
+        if self._cleared:
+            return
         with os.scandir(self._temporary) as entries:  # not of the descriptor, which a listing moves
             left = [entry.name for entry in entries if entry.name == self.name or entry.name.startswith(self._several)]
         for name in left:
             remove(name, temporary)
+        self._cleared = True
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -108,9 +117,8 @@ class OwnFolder:
             _LOG.warning("not served", namespace=self._namespace, file=file, reason=reason)
 
     def _lock(self, deadline: float) -> int:
-        with self.opened("lock") as folder:
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            file = os.open(self.name, flags, 0o600, dir_fd=folder)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.open(self.name, flags, 0o600, dir_fd=self._locks.make().file)
         pause, longest = _LOCK_POLL
         while True:
             try:

@@ -93,7 +93,8 @@ class Worker:
 
     async def do(self, call: Callable[..., T]) -> T:
         """Run `call` on the thread. Raises what it raises; StorageTimeoutError; StorageError after `close`."""
-        job = Job(call, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        job = Job(call, loop.create_future())
         state = self._state
         with state.lock:
             if self._closed:
@@ -102,14 +103,11 @@ class Worker:
                 state.thread = threading.Thread(target=self._run, args=(state,), name=self._name, daemon=True)
                 state.thread.start()
             state.jobs.put(job)
+        alarm = loop.call_later(self._time_limit, self._give_up, job.future)
         try:
-            async with asyncio.timeout(self._time_limit):
-                return cast("T", await job.future)
-        except TimeoutError:
-            raise StorageTimeoutError(
-                f"{self._name} did not answer within {self._time_limit:g} s",
-                advice="look at the disk that holds the store; a write that timed out may have happened or not",
-            ) from None
+            return cast("T", await job.future)
+        finally:
+            alarm.cancel()
 
     async def close(self) -> None:
         """Finish the jobs that wait, and end the thread. Safe to call twice."""
@@ -121,6 +119,15 @@ class Worker:
             state.jobs.put(None)
         if state.thread is not None:
             await asyncio.to_thread(state.thread.join, self._time_limit)
+
+    def _give_up(self, future: asyncio.Future[Any]) -> None:
+        if not future.done():
+            future.set_exception(
+                StorageTimeoutError(
+                    f"{self._name} did not answer within {self._time_limit:g} s",
+                    advice="look at the disk that holds the store; a write that timed out may have happened or not",
+                )
+            )
 
     def _run(self, state: _State) -> None:
         more = True
