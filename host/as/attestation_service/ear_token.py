@@ -13,17 +13,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from attestack_common.errors import ConfigError
-from attestation_protocol.encoding import b64std_encode, b64url_encode, compact_json
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from attestation_protocol.encoding import b64url_encode, compact_json
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from attestation_service.signing_key import certificate_chain, certificate_members, private_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from attestation_protocol.ear import AttestationResult
+    from cryptography import x509
 
 _COORDINATE: Final = 32
 """Bytes of a coordinate on P-256, and of each half of a signature (RFC 7518 sections 6.2.1.2 and 3.4)."""
@@ -54,12 +55,7 @@ class TokenSigner:
     @classmethod
     def from_pem(cls, key: bytes, *, certificates: bytes | None = None, certificate_url: str | None = None) -> Self:
         """Read a P-256 key (PKCS#8 or SEC1) and the chain of its certificate, leaf first. Raises ConfigError."""
-        try:
-            loaded = serialization.load_pem_private_key(key, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise ConfigError(
-                "the token signing key is not a private key in PEM", code="AS-SIGNING-KEY", advice=_KEY_ADVICE
-            ) from None
+        loaded = private_key(key, advice=_KEY_ADVICE)
         if not isinstance(loaded, ec.EllipticCurvePrivateKey) or not isinstance(loaded.curve, ec.SECP256R1):
             raise ConfigError(
                 "Only P-256 attestation token signing keys are supported", code="AS-SIGNING-KEY", advice=_KEY_ADVICE
@@ -89,27 +85,12 @@ def _jwk(
     key: ec.EllipticCurvePublicKey, certificates: Sequence[x509.Certificate], certificate_url: str | None
 ) -> dict[str, Any]:
     point = key.public_numbers()
-    jwk: dict[str, Any] = {"alg": "ES256"}
-    if certificate_url is not None:
-        jwk["x5u"] = certificate_url
-    if certificates:
-        der = serialization.Encoding.DER
-        jwk["x5c"] = [b64std_encode(certificate.public_bytes(der)) for certificate in certificates]
     x, y = (b64url_encode(coordinate.to_bytes(_COORDINATE)) for coordinate in (point.x, point.y))
-    return {**jwk, "kty": "EC", "crv": "P-256", "x": x, "y": y}
-
-
-def certificate_chain(pem: bytes, key: object) -> tuple[x509.Certificate, ...]:
-    """Read the chain of the certificate of a public key, leaf first. Raises ConfigError."""
-    try:
-        chain = tuple(x509.load_pem_x509_certificates(pem))
-        leaf = chain[0].public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        raise ConfigError("the token certificate is not a chain of PEM certificates", code="AS-CERTIFICATE") from None
-    if leaf != key:
-        raise ConfigError(
-            "the first token certificate is for another key than the token signing key",
-            code="AS-CERTIFICATE",
-            advice="put the certificate of the signing key first, then those that issued it",
-        )
-    return chain
+    return {
+        "alg": "ES256",
+        **certificate_members(certificates, certificate_url),
+        "kty": "EC",
+        "crv": "P-256",
+        "x": x,
+        "y": y,
+    }

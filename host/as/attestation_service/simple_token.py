@@ -17,20 +17,18 @@ affirming or warning. `policy-hash` is the SHA-384 of the policy's text.
 
 from __future__ import annotations
 
-import json
 import secrets
 import string
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from attestack_common.errors import ConfigError
 from attestation_protocol.ear import STATUS, TRUST_VECTOR, Tier
-from attestation_protocol.encoding import b64std_encode, b64url_encode, compact_json
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from attestation_protocol.encoding import b64url_encode, compact_json, sorted_json
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from attestation_service.ear_token import certificate_chain
 from attestation_service.errors import AppraisalError
+from attestation_service.signing_key import certificate_chain, certificate_members, private_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -64,12 +62,7 @@ class SimpleTokenSigner:
     @classmethod
     def from_pem(cls, key: bytes, *, certificates: bytes | None = None, certificate_url: str | None = None) -> Self:
         """Read an RSA key (PKCS#8 or PKCS#1) and the chain of its certificate, leaf first. Raises ConfigError."""
-        try:
-            loaded = serialization.load_pem_private_key(key, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise ConfigError(
-                "the token signing key is not a private key in PEM", code="AS-SIGNING-KEY", advice=_KEY_ADVICE
-            ) from None
+        loaded = private_key(key, advice=_KEY_ADVICE)
         if not isinstance(loaded, rsa.RSAPrivateKey) or loaded.key_size not in BITS:
             raise ConfigError(
                 f"Simple tokens are signed with an RSA key of {BITS.start} to {BITS.stop - 1} bits",
@@ -81,7 +74,7 @@ class SimpleTokenSigner:
 
     def issue(self, result: AttestationResult, policy_hashes: Mapping[str, str]) -> str:
         """Encode and sign. Raises AppraisalError: there is more than one submodule."""
-        signed = f"{self._header}.{b64url_encode(_sorted_json(claims(result, policy_hashes)).encode())}"
+        signed = f"{self._header}.{b64url_encode(sorted_json(claims(result, policy_hashes)))}"
         signature = self._key.sign(signed.encode("ascii"), padding.PKCS1v15(), hashes.SHA384())
         return f"{signed}.{b64url_encode(signature)}"
 
@@ -127,7 +120,7 @@ def claims(result: AttestationResult, policy_hashes: Mapping[str, str]) -> dict[
 def _evaluation(submodule: Submodule) -> str:
     status = submodule.trust_vector.status
     allow = status in {Tier.AFFIRMING, Tier.WARNING}
-    return _sorted_json({"allow": allow, STATUS: str(status), TRUST_VECTOR: submodule.trust_vector.to_json()})
+    return sorted_json({"allow": allow, STATUS: str(status), TRUST_VECTOR: submodule.trust_vector.to_json()}).decode()
 
 
 def _flattened(prefix: str, value: object) -> Iterator[tuple[str, Any]]:
@@ -138,19 +131,9 @@ def _flattened(prefix: str, value: object) -> Iterator[tuple[str, Any]]:
         yield from _flattened(f"{prefix}.{name}", inner)
 
 
-def _sorted_json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=True)
-
-
 def _jwk(
     key: rsa.RSAPublicKey, certificates: Sequence[x509.Certificate], certificate_url: str | None
 ) -> dict[str, Any]:
-    jwk: dict[str, Any] = {"alg": "RS384"}
-    if certificate_url is not None:
-        jwk["x5u"] = certificate_url
-    if certificates:
-        der = serialization.Encoding.DER
-        jwk["x5c"] = [b64std_encode(certificate.public_bytes(der)) for certificate in certificates]
     numbers = key.public_numbers()
     n, e = (b64url_encode(each.to_bytes((each.bit_length() + 7) // 8)) for each in (numbers.n, numbers.e))
-    return {**jwk, "kty": "RSA", "n": n, "e": e}
+    return {"alg": "RS384", **certificate_members(certificates, certificate_url), "kty": "RSA", "n": n, "e": e}
