@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -155,6 +156,8 @@ def begin_new(name: str, folder: int, data: bytes) -> int:
             rest = rest[os.write(file, rest) :]
     except BaseException:
         os.close(file)
+        with suppress(OSError):
+            remove(name, folder)
         raise
     return file
 

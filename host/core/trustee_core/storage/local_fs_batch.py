@@ -122,7 +122,7 @@ class Round:
         """Take step 1; return those that go on."""
         changes = [change for change in self._changes if self._goes_on(change)]
         self.notes.write_beside(changes)
-        sync([file for change in changes if not change.failed for file in change.files])
+        sync(list(dict.fromkeys(file for change in changes if not change.failed for file in change.files)))
         for change in changes:
             for file in change.files:
                 if file.error is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-MAX_THREADS: Final = 4
+MAX_THREADS: Final = 8
 FILES_PER_THREAD: Final = 4
 """Fewer are waited for sooner than a thread is started."""
 
