@@ -106,6 +106,8 @@ def read_all(file: int, limit: int, size: int | None = None) -> bytes:
         if len(first) == size:
             return first
         data += first
+        if len(data) > limit:
+            raise TooLargeError
     while chunk := os.read(file, min(_CHUNK, limit + 1 - len(data))):
         data += chunk
         if len(data) > limit:

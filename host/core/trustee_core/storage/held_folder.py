@@ -45,6 +45,10 @@ class HeldFolder:
         """Return the folder, made if it is not there. Raises OSError."""
         return self.find() or self._opened(create=True)
 
+    def release(self) -> None:
+        """Let go of it until it is asked for again."""
+        self._open = None
+
     def _current(self, status: os.stat_result) -> OpenFolder | None:
         """Return the folder that is open if it is the one at the path: while it is open no other has its number."""
         held = self._open

@@ -82,7 +82,8 @@ class LocalFsBackend:
         """Finish the writes that wait, and let go of the folders."""
         self._closed = True
         await self.worker.close()
-        self._namespaces.clear()
+        for namespace in self._namespaces.values():
+            namespace.forget()
 
     def check_open(self) -> None:
         """Raise StorageError after `close`."""

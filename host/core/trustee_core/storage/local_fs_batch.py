@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from trustee_core.storage.contract import StorageError
 from trustee_core.storage.local_fs_change import Change
 from trustee_core.storage.local_fs_round_notes import RoundNotes
-from trustee_core.storage.new_file import NewFile, sync
+from trustee_core.storage.new_file import Beside, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -89,38 +89,29 @@ class Part(Protocol):
 class Round:
     """Operations of one namespace that have different keys. The caller holds the lock of the namespace."""
 
-    def __init__(self, namespace: Namespace, jobs: Sequence[Job]) -> None:
+    def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
         self.values = namespace.values.make()
-        self.notes = RoundNotes(namespace, self.new_file)
-        self._temporary = namespace.temporary.make()
-        self._files: list[NewFile] = []
-        self._changes = [Change(job, self) for job in jobs]
+        self.beside = Beside(namespace.temporary.make(), namespace.own.temporary_name)
+        self.notes = RoundNotes(namespace, self.beside)
 
-    def run(self) -> None:
+    def run(self, jobs: Sequence[Job]) -> None:
         """Do all of them, and set the outcome or the error of each. What is raised is for all that have neither."""
+        changes = [Change(job, self) for job in jobs]
         try:
-            changes = self._written()
-            swept = self.namespace.sweep.find(self, len(self._changes), {change.name for change in self._changes})
-            parts = self._step([*changes, swept], lambda part: part.set_first_note(), self.notes.folder)
+            written = self._written(changes)
+            swept = self.namespace.sweep.find(self, len(changes), {change.name for change in changes})
+            parts = self._step([*written, swept], lambda part: part.set_first_note(), self.notes.folder)
             parts = self._step(parts, lambda part: part.set_value(), lambda: self.values.file)
             parts = self._step(parts, lambda part: part.set_last_note(), self.notes.folder)
         finally:
-            for file in self._files:
-                file.discard()
+            self.beside.discard()
         for part in parts:
             part.finish()
 
-    def new_file(self, data: bytes) -> NewFile:
-        """Write a file beside. Raises OSError."""
-        name = self.namespace.own.temporary_name(len(self._files))
-        file = NewFile(name, self._temporary.file, data)
-        self._files.append(file)
-        return file
-
-    def _written(self) -> list[Change]:
+    def _written(self, all_changes: Sequence[Change]) -> list[Change]:
         """Take step 1; return those that go on."""
-        changes = [change for change in self._changes if self._goes_on(change)]
+        changes = [change for change in all_changes if self._goes_on(change)]
         self.notes.write_beside(changes)
         sync(list(dict.fromkeys(file for change in changes if not change.failed for file in change.files)))
         for change in changes:

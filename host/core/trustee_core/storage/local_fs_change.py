@@ -118,7 +118,7 @@ class Change:
             self.first_note = new + others
         if others:
             self.last_note = new
-        self._value = self._round.new_file(value)
+        self._value = self._round.beside.write(value)
         self.files.append(self._value)
 
     def _old_note(self) -> Note | None:

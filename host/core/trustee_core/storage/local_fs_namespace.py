@@ -59,6 +59,11 @@ class Namespace:
         """Make the folder of the values. Raises OSError."""
         self.values.make()
 
+    def forget(self) -> None:
+        """Let go of the folders."""
+        for folder in (self.values, self.notes, self.temporary):
+            folder.release()
+
     def now(self) -> int:
         """Return the time in microseconds since 1970."""
         return now_us(self._clock)
@@ -106,7 +111,7 @@ class Namespace:
             with self.own.locked():
                 self.own.clear(self.temporary.make().file)
                 for some in rounds(jobs):
-                    Round(self, some).run()
+                    Round(self).run(some)
         except (OSError, StorageError) as error:
             for job in jobs:
                 if job.outcome is None and job.error is None:

@@ -9,20 +9,20 @@ from trustee_core.storage.local_fs_notes import MAX_LINES, Note, note_text
 from trustee_core.storage.new_file import sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from trustee_core.storage.held_folder import OpenFolder
     from trustee_core.storage.local_fs_change import Change
     from trustee_core.storage.local_fs_namespace import Namespace
-    from trustee_core.storage.new_file import NewFile
+    from trustee_core.storage.new_file import Beside, NewFile
 
 
 class RoundNotes:
-    """The notes of one namespace. `new_file` writes a file beside."""
+    """The notes of one namespace."""
 
-    def __init__(self, namespace: Namespace, new_file: Callable[[bytes], NewFile]) -> None:
+    def __init__(self, namespace: Namespace, beside: Beside) -> None:
         self._namespace = namespace
-        self._new_file = new_file
+        self._beside = beside
         self._folder = namespace.notes.find()
         self._shared: dict[str, NewFile] = {}
         self._own: dict[tuple[str, Note], NewFile] = {}
@@ -75,7 +75,7 @@ class RoundNotes:
     def _write_shared(self, group: Sequence[Change]) -> None:
         """Write one file for the values of several, which it gets as names later."""
         try:
-            file = self._new_file(note_text([line for change in group for line in change.first_note or ()]))
+            file = self._beside.write(note_text([line for change in group for line in change.first_note or ()]))
         except OSError as error:
             for change in group:
                 change.fail(error)
@@ -92,7 +92,7 @@ class RoundNotes:
             raise file.error
 
     def _written(self, name: str, note: Note) -> NewFile:
-        self._own[name, note] = file = self._new_file(note_text(note))
+        self._own[name, note] = file = self._beside.write(note_text(note))
         return file
 
     def _made(self) -> OpenFolder:

@@ -10,7 +10,9 @@ from trustee_core.storage.files import NoLinksError, begin_new, link, move, remo
 from trustee_core.storage.syncing import start, sync_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from trustee_core.storage.held_folder import OpenFolder
 
 
 class NewFile:
@@ -48,6 +50,26 @@ class NewFile:
             os.close(self.file)
             if self._name:
                 remove(self._name, self._folder)
+
+
+class Beside:
+    """The files that one round writes beside. `names` gives each of them a name of its own, by its number."""
+
+    def __init__(self, folder: OpenFolder, names: Callable[[int], str]) -> None:
+        self._folder = folder
+        self._names = names
+        self._files: list[NewFile] = []
+
+    def write(self, data: bytes) -> NewFile:
+        """Write a file. Raises OSError."""
+        file = NewFile(self._names(len(self._files)), self._folder.file, data)
+        self._files.append(file)
+        return file
+
+    def discard(self) -> None:
+        """Let go of all of them."""
+        for file in self._files:
+            file.discard()
 
 
 def sync(files: Sequence[NewFile]) -> None:

@@ -20,7 +20,6 @@ from attestack_common.logs import get_logger
 
 from trustee_core.storage.contract import KeyRefusedError, StorageTimeoutError
 from trustee_core.storage.files import escaped, open_folder, remove, write_new
-from trustee_core.storage.held_folder import HeldFolder
 from trustee_core.storage.rules import check_namespace
 
 if TYPE_CHECKING:
@@ -53,7 +52,6 @@ class OwnFolder:
         self._root = root
         self._namespace = namespace
         self._lock_wait = lock_wait
-        self._locks = HeldFolder(root, (NAME, "lock"))
         self._lock_path = f"{root}/{NAME}/lock/{self.name}"
         self._temporary = f"{root}/{NAME}/{_TEMPORARY}"
         self._cleared = False
@@ -118,7 +116,8 @@ class OwnFolder:
 
     def _lock(self, deadline: float) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        file = os.open(self.name, flags, 0o600, dir_fd=self._locks.make().file)
+        with self.opened("lock") as folder:
+            file = os.open(self.name, flags, 0o600, dir_fd=folder)
         pause, longest = _LOCK_POLL
         while True:
             try:

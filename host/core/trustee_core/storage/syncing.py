@@ -32,10 +32,10 @@ def sync_all(files: Sequence[int]) -> list[OSError | None]:
     rest = list(range(len(files)))
 
     def run() -> None:
-        while rest:
+        while True:
             try:
                 index = rest.pop()
-            except IndexError:  # another thread took the last one
+            except IndexError:
                 return
             try:
                 os.fsync(files[index])

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from trustee_core.storage.contract import KeyRefusedError, StorageCorruptError, StorageError, StorageTimeoutError
+from trustee_core.storage.files import TooLargeError, read_all
 from trustee_core.storage.gathered import Write
 from trustee_core.storage.local_fs import LocalFsBackend
 from trustee_core.storage.local_fs_files import key_of
@@ -576,3 +577,65 @@ def test_a_crash_leaves_the_old_state_or_the_new_one(
                 assert step > 3 or new is None
                 return
     raise AssertionError("the write never came to its end")
+
+
+async def test_a_value_that_goes_while_it_is_read_is_absent(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = opened(root)
+    store = backend.namespace("n")
+    await store.put("key", b"one", ttl=10)
+    real_note = Namespace.note
+
+    def gone_meanwhile(self: Namespace, name: str, folder: Any) -> Any:
+        (root / "n" / "key").unlink(missing_ok=True)
+        (root / ".attestack" / "expiry" / "n" / "key").unlink(missing_ok=True)
+        return real_note(self, name, folder)
+
+    monkeypatch.setattr(Namespace, "note", gone_meanwhile)
+    assert await store.get("key") is None  # and not a value that no longer expires
+    await backend.close()
+
+
+async def test_a_claim_without_hard_links_does_not_replace_what_comes_meanwhile(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = opened(root)
+    store = backend.namespace("n")
+
+    def theirs_first(*_: object, **__: object) -> None:
+        (root / "n" / "key").write_bytes(b"theirs")
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", theirs_first)
+    assert await store.put_if_absent("key", b"ours") is False
+    assert await store.get("key") == b"theirs"
+    await backend.close()
+
+
+async def test_folders_are_let_go(root: Path) -> None:
+    def held() -> int:
+        links = []
+        for entry in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):
+                links.append(str(entry.readlink()))
+        return sum(link.startswith(str(root)) for link in links)
+
+    backend = opened(root)
+    for number in range(20):
+        await backend.namespace("n").put("key", str(number).encode(), ttl=10)
+        assert await backend.namespace("n").get("key") == str(number).encode()
+        assert held() == 3  # of the values, of the notes, and of what is on its way
+    await backend.close()
+    assert held() == 0
+
+
+@pytest.mark.parametrize("size", [None, 0, 2, 3, 4])
+def test_a_file_is_read_to_its_end_whatever_size_it_was_thought_to_have(tmp_path: Path, size: int | None) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    for limit in (3, 4):
+        file = os.open(tmp_path / "file", os.O_RDONLY)
+        assert read_all(file, limit, size) == b"abc"
+        os.close(file)
+    file = os.open(tmp_path / "file", os.O_RDONLY)
+    with pytest.raises(TooLargeError):
+        read_all(file, 2, size)
+    os.close(file)
