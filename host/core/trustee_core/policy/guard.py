@@ -141,7 +141,7 @@ def _use(
     """Take note of what a path inside a rule or an import is used for."""
     _, path, line = call
     if before == "import":
-        module.aliases.add(found[end + 1].text if _at(found, end).text == "as" else path[-1])
+        module.aliases.add(_at(found, end + 1).text if _at(found, end).text == "as" else path[-1])
     elif before == "with" and path[0] not in _REPLACEABLE | module.aliases:
         raise PolicyRefusedError(
             f"line {line} of the policy replaces the function {'.'.join(path)} by `with`",

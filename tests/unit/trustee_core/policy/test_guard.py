@@ -208,3 +208,7 @@ def test_a_name_behind_a_bracket_is_part_of_what_is_before_it() -> None:
 def test_a_name_that_ends_the_text_is_read() -> None:
     assert facts("allow := input.x").foreign_calls == frozenset()
     assert examine([]) == Facts((), frozenset())
+
+
+def test_an_alias_that_the_text_ends_before_is_none() -> None:
+    assert examine(bounded_tokens("package p\nimport data.q as")) == Facts((), frozenset())
