@@ -11,6 +11,7 @@ date, content-length, connection (only `close`), content-type (only if there is 
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 from http import HTTPStatus
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _LOG: Final = get_logger("http")
 _PHRASES: Final = {int(status): status.phrase for status in HTTPStatus}
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_OF_THE_EDGE: Final = frozenset({"content-length", "transfer-encoding", "connection"})
+_WITHOUT_BODY: Final = frozenset({204, 304})
 _KEEPS_CONNECTION: Final = 400
 """The refusal after which the connection can go on: the whole body was read."""
 
@@ -43,8 +46,16 @@ async def answer(handler: Handler, request: Request, limits: Limits, content_enc
     except DeadlineError:
         return _refused(request, HandlerTimeError(f"no answer within {limits.handler_seconds} seconds"))
     except Exception as error:  # noqa: BLE001  # whatever it is, it must not reach the wire
-        _LOG.error("a handler failed", error=error, method=request.method, path=request.path)
-        return Response(500)
+        return _failed(request, error)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        return _failed(request, error)  # what was cancelled is something that the handler waited for
+    except (GeneratorExit, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  # extension modules report their panics so
+        return _failed(request, error)
 
 
 def refusal_response(refusal: RefusedError) -> Response:
@@ -62,14 +73,16 @@ def encode_answer(request: Request, response: Response, date: bytes, *, close: b
     without_body = request.method == "HEAD"
     try:
         return encode(response, date, close=close, without_body=without_body)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         _LOG.error("a handler made an answer that cannot be sent", error=error, path=request.path)
         return encode(Response(500), date, close=close, without_body=without_body)
 
 
 def encode(response: Response, date: bytes, *, close: bool, without_body: bool = False) -> bytes:
-    """Encode. Raises ValueError for a field that would end its line or cannot be encoded."""
+    """Encode. Raises ValueError for what would end its line, cannot be encoded, or would be framed in two ways."""
     body = response.body
+    if body and response.status in _WITHOUT_BODY:
+        raise ValueError("a body with a status that has none")
     lines = [_status_line(response.status), date, b"content-length: %d\r\n" % len(body)]
     if close:
         lines.append(b"connection: close\r\n")
@@ -81,6 +94,11 @@ def encode(response: Response, date: bytes, *, close: bool, without_body: bool =
     return b"".join(lines)
 
 
+def _failed(request: Request, error: BaseException) -> Response:
+    _LOG.error("a handler failed", error=error, method=request.method, path=request.path)
+    return Response(500)
+
+
 def _refused(request: Request, refusal: RefusedError) -> Response:
     _LOG.info("request refused", error=refusal, method=request.method, path=request.path)
     return refusal_response(refusal)
@@ -88,6 +106,8 @@ def _refused(request: Request, refusal: RefusedError) -> Response:
 
 @functools.lru_cache(maxsize=64)
 def _status_line(status: int) -> bytes:
+    if status < HTTPStatus.OK:
+        raise ValueError("a status that is not that of an answer")
     return f"HTTP/1.1 {status} {_PHRASES.get(status, '')}\r\n".encode("ascii")
 
 
@@ -100,6 +120,8 @@ def _content_type(text: str) -> bytes:
 def _name(text: str) -> bytes:
     if not _NAME.fullmatch(text):
         raise ValueError("the name of a header field with other characters than those of a name")
+    if text.lower() in _OF_THE_EDGE:
+        raise ValueError("a header field that frames the answer")
     return f"{text}: ".encode("ascii")
 
 

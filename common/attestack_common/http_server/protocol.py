@@ -48,6 +48,8 @@ class Shared:
     """The field `date` as a whole line."""
     connections: set[EdgeProtocol] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    stopping: bool = False
+    """Takes no more connections."""
 
 
 class EdgeProtocol(RequestReader, asyncio.Protocol):
@@ -80,7 +82,10 @@ class EdgeProtocol(RequestReader, asyncio.Protocol):
         self.client = str(peer[0]) if isinstance(peer, tuple) and peer else ""
         connections = self._shared.connections
         connections.add(self)
-        if len(connections) > self.limits.max_connections:
+        if self._shared.stopping:  # its handshake was not over when the listener was closed
+            self.phase = Phase.ENDED
+            self.transport.abort()
+        elif len(connections) > self.limits.max_connections:
             self._refuse(BusyError(f"more than {self.limits.max_connections} connections"))
         else:
             self._watch()
@@ -96,11 +101,16 @@ class EdgeProtocol(RequestReader, asyncio.Protocol):
         self.transport.abort()
 
     def close_when_answered(self) -> None:
-        """Close once the requests that came are answered; at once when there is none."""
-        if self._running is None:
+        """Close once the requests whose heads came are answered; at once when there is none."""
+        if self._running is None and self.phase not in IN_BODY:
             self.transport.close()
         else:
             self._closing = True
+
+    def owes(self) -> bool:
+        """Whether an answer is still to be made, or to be read by the peer."""
+        awaited = self._closing and self.phase in IN_BODY
+        return awaited or self._running is not None or self.transport.get_write_buffer_size() > 0
 
     def pause_writing(self) -> None:
         """Wait for the peer to read, but not for ever."""
@@ -113,7 +123,8 @@ class EdgeProtocol(RequestReader, asyncio.Protocol):
             self._unread.cancel()
             self._unread = None
         if self._written is not None:
-            self._written.set_result(None)
+            if not self._written.done():  # cancelled with the task that waits for it
+                self._written.set_result(None)
             self._written = None
 
     def data_received(self, data: bytes) -> None:
@@ -195,11 +206,13 @@ class EdgeProtocol(RequestReader, asyncio.Protocol):
         self._watch()
 
     def _refuse(self, refusal: RefusedError) -> None:
-        _LOG.info("request refused", error=refusal, client=self.client, **self.place())
+        place = self.place()
+        _LOG.info("request refused", error=refusal, client=self.client, **place)
         self.phase = Phase.ENDED
         self._alarm.clear()
         if self._running is None:
-            self.transport.write(encode(refusal_response(refusal), self._shared.date, close=True))
+            bare = place.get("method") == "HEAD"
+            self.transport.write(encode(refusal_response(refusal), self._shared.date, close=True, without_body=bare))
             self.transport.close()
         else:  # an earlier request: its answer comes first
             self._waiting.clear()
@@ -207,7 +220,7 @@ class EdgeProtocol(RequestReader, asyncio.Protocol):
 
     def _ends_gently(self) -> float:
         """Tell the closing transport how many seconds to drain first."""
-        drains = self.phase not in {Phase.IDLE, Phase.HEAD} or self.in_head()
+        drains = self._reading_paused or self.phase not in {Phase.IDLE, Phase.HEAD} or self.in_head()
         self.phase = Phase.ENDED
         self._alarm.clear()
         if self._reading_paused:

@@ -79,7 +79,7 @@ class RequestReader(ABC):
         self._content_encoding = b""
         self._expects_continue = False
         self._keep_alive = False
-        self._body: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._body_bytes = 0
 
     @abstractmethod
@@ -142,11 +142,11 @@ class RequestReader(ABC):
             self._take_upgrade_body(piece[upgrade.args[0] :])
             return
         except httptools.HttpParserError as error:
-            if isinstance(error.__context__, RefusedError):
-                raise error.__context__ from None
             if self._last_came:
                 self.phase = Phase.ENDED
                 return
+            if isinstance(error.__context__, RefusedError):
+                raise error.__context__ from None
             raise SyntaxRefusedError(str(error)) from None
         if self.phase is Phase.HEAD:
             # bytes of a piece in which another message ended are not counted: the bound holds up to one read more
@@ -163,6 +163,8 @@ class RequestReader(ABC):
 
     def on_message_begin(self) -> None:
         """Begin a head."""
+        if self._last_came:
+            raise SyntaxRefusedError("behind the last request")  # the parser goes on behind one of HTTP/1.0
         self._begun = True
         self._begin_message()
 
@@ -202,7 +204,10 @@ class RequestReader(ABC):
         if version not in _VERSIONS:
             raise SyntaxRefusedError("not HTTP/1.1")
         self._target = _reduced(self._target)
-        self._keep_alive = version != "1.0" and parser.should_keep_alive()
+        if version == "1.0":
+            self._expects_continue = False  # RFC 9110 section 10.1.1
+        else:
+            self._keep_alive = parser.should_keep_alive()
         self.phase = Phase.BODY
         self._heads += 1
         self._head_bytes = self._barren_bytes = 0
@@ -218,7 +223,12 @@ class RequestReader(ABC):
         self._body_bytes += len(body)
         if self._body_bytes > self.limits.body_bytes:
             raise BodySizeError(f"the body is longer than the limit of {self.limits.body_bytes} bytes")
-        self._body.append(body)
+        if not self._body:
+            self._body = body
+        elif isinstance(self._body, bytearray):
+            self._body += body
+        else:  # no list of pieces: an object for each of many small chunks takes far more than what is in them
+            self._body = bytearray(self._body + body)
 
     def on_message_complete(self) -> None:
         """End the body."""
@@ -242,12 +252,12 @@ class RequestReader(ABC):
             self._request_complete()
 
     def _request_complete(self) -> None:
-        body = self._body
+        body, self._body = bytes(self._body), b""  # an idle connection keeps none
         method: bytes = self._parser.get_method()
         request = Request(
             method.decode("ascii"),
             self._target,
-            body=body[0] if len(body) == 1 else b"".join(body),
+            body=body,
             client_host=self.client,
             raw_headers=self._fields,
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LOG: Final = get_logger("http")
 _DEFAULT_LIMITS: Final = Limits()
 _BACKLOG: Final = 2048
+_LOOK_SECONDS: Final = 0.02
 _LAST_SECONDS: Final = 1.0  # for tasks that were cancelled
 
 
@@ -57,7 +58,7 @@ class Server:
 
         loop = asyncio.get_running_loop()
         limits = replace(self._limits, max_connections=connections(self._limits.max_connections))
-        state = Shared(self._handler, limits, loop)
+        state = Shared(self._handler, limits, loop, _date())
 
         def new_protocol() -> EdgeProtocol:
             return EdgeProtocol(state)
@@ -101,10 +102,10 @@ class Server:
         state = self._state
         if state is None:
             return
+        state.stopping = True
         for connection in list(state.connections):
             connection.close_when_answered()
-        if state.tasks:
-            await asyncio.wait(set(state.tasks), timeout=grace_seconds)
+        await _let_end(state, grace_seconds)
         for connection in list(state.connections):
             connection.transport.abort()
         await asyncio.sleep(0)
@@ -132,7 +133,25 @@ class Server:
         await self.stop()
 
     def _update_date(self, state: Shared) -> None:
-        from email.utils import formatdate  # noqa: PLC0415  # loads much, which a program without a server spares
-
-        state.date = f"date: {formatdate(usegmt=True)}\r\n".encode("ascii")
+        state.date = _date()
         self._tick = asyncio.get_running_loop().call_later(1.0, self._update_date, state)
+
+
+async def _let_end(state: Shared, seconds: float) -> None:
+    """Wait until nothing is answered any more, and what was answered is on its way."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while state.tasks or any(connection.owes() for connection in state.connections):
+        left = until - loop.time()
+        if left <= 0:
+            return
+        if state.tasks:  # more may follow them: of requests that wait, or whose body comes
+            await asyncio.wait(set(state.tasks), timeout=left)
+        else:
+            await asyncio.sleep(min(left, _LOOK_SECONDS))
+
+
+def _date() -> bytes:
+    from email.utils import formatdate  # noqa: PLC0415  # loads much, which a program without a server spares
+
+    return f"date: {formatdate(usegmt=True)}\r\n".encode("ascii")

@@ -17,7 +17,7 @@ class GentleTransport(asyncio.Transport):
     """Around the transport of a connection.
 
     `on_close` returns the seconds to drain for, 0 to close as soon as all is written; `write_seconds` is how long the
-    peer may take to read that.
+    peer may take to read what is not written yet, whichever is longer.
     """
 
     __slots__ = ("_closing", "_end", "_inner", "_on_close", "_write_seconds")
@@ -38,6 +38,10 @@ class GentleTransport(asyncio.Transport):
         """Write, or queue what cannot be written yet."""
         self._inner.write(data)
 
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes are not written yet."""
+        return self._inner.get_write_buffer_size()
+
     def is_closing(self) -> bool:
         """Say whether nothing more is to be written."""
         return self._closing or self._inner.is_closing()
@@ -49,12 +53,16 @@ class GentleTransport(asyncio.Transport):
         self._closing = True
         seconds = self._on_close()
         if not seconds:
-            self._inner.close()
-            if not self._inner.get_write_buffer_size():
-                return
-            seconds = self._write_seconds
+            if not self._inner.is_closing():  # a second time breaks asyncio's transport of TLS
+                self._inner.close()
         elif self._inner.can_write_eof():
             self._inner.write_eof()
+        if self._inner.get_write_buffer_size():
+            seconds = max(seconds, self._write_seconds)
+        elif not seconds:
+            if self._inner.can_write_eof():
+                return
+            seconds = self._write_seconds  # TLS does not tell what the socket has not taken yet
         self._end = asyncio.get_running_loop().call_later(seconds, self._inner.abort)
 
     def abort(self) -> None:

@@ -28,8 +28,8 @@ class Answer:
     body: bytes
 
     @classmethod
-    async def read(cls, reader: asyncio.StreamReader, *, head_only: bool = False) -> Self:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    async def read(cls, reader: asyncio.StreamReader, start: bytes = b"", *, head_only: bool = False) -> Self:
+        head = (start + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = dict(line.split(": ", 1) for line in head[1:] if line)
         body = b"" if head_only else await reader.readexactly(int(headers["content-length"]))
         return cls(int(head[0].split()[1]), headers, body)
@@ -48,6 +48,14 @@ class Connection:
 
     async def answer(self, *, head_only: bool = False) -> Answer:
         return await asyncio.wait_for(Answer.read(self.reader, head_only=head_only), WAIT)
+
+    async def answer_after_continue(self) -> Answer:
+        """The next answer that is not `100 Continue`."""
+        start = await asyncio.wait_for(self.reader.readuntil(b"\r\n"), WAIT)
+        if start == b"HTTP/1.1 100 Continue\r\n":
+            assert await self.reader.readuntil(b"\r\n") == b"\r\n"
+            return await self.answer()
+        return await asyncio.wait_for(Answer.read(self.reader, start), WAIT)
 
     async def rest(self) -> bytes:
         """Everything up to the end of the connection."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import logging
+import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.unit.attestack_common.http_server.edge import Recorder, connected, serving
+from tests.unit.attestack_common.http_server.edge import PATIENT, WAIT, Recorder, connected, serving
+from tests.unit.attestack_common.http_server.test_endings import large, unread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -223,3 +227,40 @@ async def test_a_refusal_reaches_a_tls_peer_that_still_sends(files: Files) -> No
         await connection.send(b"POST / HTTP/1.1\r\ncontent-length: 4000000\r\n\r\n" + bytes(1_000_000))
         answer = await connection.answer()
         assert (answer.status, answer.body) == (413, b"payload reached size limit")
+
+
+async def test_stopping_under_tls_while_an_answer_is_unread_raises_nothing(files: Files) -> None:
+    raised: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
+    server = serving(large, tls=files.context())
+    await server.start()
+    async with connected(server, trusting(files)) as connection:
+        connection.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is one that reads
+        await connection.send(GET * 3)  # the second answer is the first whose writing is paused
+        await unread(server)
+        await asyncio.sleep(0.05)
+        await server.stop(0.05)
+        await asyncio.sleep(0.05)
+        assert server._state is not None
+        assert (server._state.connections, server._state.tasks, raised) == (set(), set(), [])
+        connection.writer.transport.abort()
+
+
+async def test_a_tls_peer_that_ends_and_never_reads_is_cut_off(files: Files) -> None:
+    def ask_and_end() -> ssl.SSLSocket:
+        peer = trusting(files).wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1")
+        peer.sendall(GET)
+        peer.settimeout(WAIT)
+        with contextlib.suppress(OSError):  # what comes is the answer, and no end
+            peer.unwrap()
+        return peer
+
+    limits = replace(PATIENT, write_seconds=0.2, keep_alive_seconds=0.3)
+    async with serving(large, limits, tls=files.context()) as server:
+        port = int(server.addresses[0].rpartition(":")[2])
+        peer = await asyncio.to_thread(ask_and_end)
+        assert server._state is not None
+        async with asyncio.timeout(WAIT):
+            while server._state.connections:  # noqa: ASYNC110  # the server has no event for it
+                await asyncio.sleep(0.01)
+        peer.close()

@@ -78,3 +78,26 @@ async def test_aborting_ends_the_draining() -> None:
     assert inner.calls == ["write_eof", "abort"]
     assert transport._end is not None
     assert transport._end.cancelled()
+
+
+async def test_one_that_cannot_half_close_may_have_more_unsent_than_it_tells() -> None:
+    inner = Inner(half_closes=False)
+    GentleTransport(inner, lambda: 0.0, 0.01).close()
+    await asyncio.wait_for(inner.aborted.wait(), 30)
+    assert inner.calls == ["close", "abort"]
+
+
+async def test_what_is_closing_is_not_closed_again() -> None:
+    inner = Inner()
+    inner.close()
+    GentleTransport(inner, lambda: 0.0, 60).close()
+    assert inner.calls == ["close"]
+
+
+async def test_what_is_unsent_has_its_time_where_something_is_drained_too() -> None:
+    inner = Inner(unsent=10)
+    transport = GentleTransport(inner, lambda: 0.01, 60)
+    transport.close()
+    await asyncio.sleep(0.03)
+    assert inner.calls == ["write_eof"]
+    transport.abort()
