@@ -56,7 +56,11 @@ class GentleTransport(asyncio.Transport):
             if not self._inner.is_closing():  # a second time breaks asyncio's transport of TLS
                 self._inner.close()
         elif self._inner.can_write_eof():
-            self._inner.write_eof()
+            try:
+                self._inner.write_eof()
+            except OSError:  # asyncio's: the peer has reset the connection
+                self._inner.abort()
+                return
         if self._inner.get_write_buffer_size():
             seconds = max(seconds, self._write_seconds)
         elif not seconds:

@@ -101,3 +101,15 @@ async def test_what_is_unsent_has_its_time_where_something_is_drained_too() -> N
     await asyncio.sleep(0.03)
     assert inner.calls == ["write_eof"]
     transport.abort()
+
+
+async def test_a_peer_that_has_reset_the_connection_is_not_waited_for() -> None:
+    class Reset(Inner):
+        def write_eof(self) -> None:
+            raise OSError(107, "Transport endpoint is not connected")
+
+    inner = Reset()
+    transport = GentleTransport(inner, lambda: 60.0, 60)
+    transport.close()
+    assert inner.calls == ["abort"]
+    assert transport._end is None
