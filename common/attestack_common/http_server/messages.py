@@ -103,6 +103,11 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """Return the value of one field, its name in lower case; None when it was not sent."""
+        if self._headers is None:  # most routes ask for one field: no need to decode them all
+            wanted = name.encode("latin-1")
+            values = [value for field, value in self._raw_headers if field == wanted]
+            if len(values) <= 1:
+                return values[0].decode("latin-1") if values else None
         return self.headers.get(name)
 
     def __repr__(self) -> str:
