@@ -126,6 +126,7 @@ async def test_a24_what_is_no_call_disturbs_nobody(sent: bytes) -> None:
 
 async def test_a24_many_bad_calls_at_once_disturb_nobody() -> None:
     async with guest() as (_, channel):
+        await is_well(channel)  # and knows from now on how many streams there may be at once
         calls = [ask(channel, method, b"\xff") for method in METHODS * 20]
         answers = await asyncio.gather(*calls, is_well(channel))
     assert {answer[0] for answer in answers[:-1] if answer is not None} == {"INTERNAL"}
