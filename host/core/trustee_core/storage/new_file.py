@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 class NewFile:
     """A file that has only the name that it has beside. Its data is on the way to the disk."""
 
-    __slots__ = ("_folder", "_name", "error", "file")
+    __slots__ = ("__weakref__", "_close", "_folder", "_name", "error", "file")
 
     def __init__(self, name: str, folder: int, data: bytes) -> None:
         self.file = begin_new(name, folder, data)
+        self._close = weakref.finalize(self, os.close, self.file)
         self.error: OSError | None = None
         """Why it is not on the disk."""
         self._name = name
@@ -47,7 +49,7 @@ class NewFile:
     def discard(self) -> None:
         """Close it, and take the name away that it has beside; what cannot be done now is left to the next batch."""
         with suppress(OSError):
-            os.close(self.file)
+            self._close()
             if self._name:
                 remove(self._name, self._folder)
 
