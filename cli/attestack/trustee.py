@@ -49,8 +49,8 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace, home: Home) -> int:
     """Serve until a signal comes; return the status, or leave with it. Raises AttestackError."""
     from attestack_common import config as configuration  # noqa: PLC0415  # the other verbs need no broker
-    from key_broker_service import config as broker_config  # noqa: PLC0415
-    from key_broker_service import workers  # noqa: PLC0415
+    from key_broker_service import config as broker_config  # noqa: PLC0415  # as above
+    from key_broker_service import workers  # noqa: PLC0415  # as above
 
     logs.configure(None)
     path = arguments.config_file
@@ -77,9 +77,9 @@ def run(arguments: argparse.Namespace, home: Home) -> int:
 async def _allow_all(config: KbsConfig) -> None:
     from importlib.resources import files  # noqa: PLC0415  # as above
 
-    from key_broker_service import resource_policy  # noqa: PLC0415
-    from trustee_core.policy.store import SUFFIX  # noqa: PLC0415
-    from trustee_core.storage.registry import open_storage  # noqa: PLC0415
+    from key_broker_service import resource_policy  # noqa: PLC0415  # as above
+    from trustee_core.policy.store import SUFFIX  # noqa: PLC0415  # as above
+    from trustee_core.storage.registry import open_storage  # noqa: PLC0415  # as above
 
     if config.storage_backend.storage_type.lower() == "memory":
         raise UsageError(

@@ -33,7 +33,7 @@ class Alarm:
             self._start_timer()
 
     def clear(self) -> None:
-        """Have no deadline, for now."""
+        """Have no deadline until the next is set."""
         self._deadline = inf
 
     def end(self) -> None:

@@ -76,8 +76,7 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
     signer = await _signer(config.attestation_token_broker, storage)
     async with AsyncExitStack() as opened:
         if engine is None:
-            engine = RegorusEngine()
-            opened.push_async_callback(engine.close)
+            engine = _own_engine(opened)
         policies = await AttestationPolicies.open(storage, engine)
         values: ReferenceValueStore
         if isinstance(config.rvps_config, RemoteRvps):
@@ -101,6 +100,12 @@ async def create(  # noqa: PLR0913  # what the process has already is handed in
             record=record,
             closing=opened.pop_all(),
         )
+
+
+def _own_engine(opened: AsyncExitStack) -> PolicyEngine:
+    engine = RegorusEngine()
+    opened.push_async_callback(engine.close)
+    return engine
 
 
 @asynccontextmanager

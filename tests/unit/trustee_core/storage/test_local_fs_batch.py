@@ -470,46 +470,48 @@ def test_what_another_process_wrote_is_swept_too(root: Path, clock: FakeClock, n
     assert [path.name for path in (root / "n").iterdir()] == ["ours"]
 
 
+def prepared(folder: Path) -> tuple[Path, FakeClock, Namespace]:
+    root, clock = made(folder), FakeClock()
+    namespace = opened(root, clock)
+    done(put(namespace, "expired", b"x", 1))
+    clock.advance(1)
+    done(
+        put(namespace, "kept", b"old"),
+        put(namespace, "mortal", b"old", 5),
+        put(namespace, "gone", b"old", 5),
+        put(namespace, "untouched", b"old", 5),
+    )
+    return root, clock, namespace
+
+
+def change(namespace: Namespace) -> None:
+    operations = [
+        *(claim(namespace, f"new{n}", b"new%d" % n, 10) for n in range(MAX_LINES + 1)),
+        put(namespace, "kept", b"new", 10),
+        put(namespace, "mortal", b"new"),
+        delete(namespace, "gone"),
+        claim(namespace, "new0", b"late"),
+    ]
+    assert done(*operations) == [True] * (MAX_LINES + 4) + [False]
+
+
+def timelines(root: Path, start: FakeClock) -> dict[str, list[bytes | None]]:
+    clock = FakeClock()
+    clock.now = start.now
+    seen: dict[str, list[bytes | None]] = {}
+    for seconds in (0, 5, 5):
+        clock.advance(seconds)
+        namespace = opened(root, clock)
+        for key in (*(f"new{n}" for n in range(MAX_LINES + 1)), "kept", "mortal", "gone", "untouched", "expired"):
+            seen.setdefault(key, []).append(namespace.read_waiting(key))
+    return seen
+
+
 def test_a_crash_in_a_batch_leaves_each_value_as_it_was_or_as_it_shall_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before each call that changes the disk; what was there expires after 5 s, what comes after 10 s."""
-
-    def prepared(name: str) -> tuple[Path, FakeClock, Namespace]:
-        root, clock = made(tmp_path / name), FakeClock()
-        namespace = opened(root, clock)
-        done(put(namespace, "expired", b"x", 1))
-        clock.advance(1)
-        done(
-            put(namespace, "kept", b"old"),
-            put(namespace, "mortal", b"old", 5),
-            put(namespace, "gone", b"old", 5),
-            put(namespace, "untouched", b"old", 5),
-        )
-        return root, clock, namespace
-
-    def change(namespace: Namespace) -> None:
-        operations = [
-            *(claim(namespace, f"new{n}", b"new%d" % n, 10) for n in range(MAX_LINES + 1)),
-            put(namespace, "kept", b"new", 10),
-            put(namespace, "mortal", b"new"),
-            delete(namespace, "gone"),
-            claim(namespace, "new0", b"late"),
-        ]
-        assert done(*operations) == [True] * (MAX_LINES + 4) + [False]
-
-    def timelines(root: Path, start: FakeClock) -> dict[str, list[bytes | None]]:
-        clock = FakeClock()
-        clock.now = start.now
-        seen: dict[str, list[bytes | None]] = {}
-        for seconds in (0, 5, 5):
-            clock.advance(seconds)
-            namespace = opened(root, clock)
-            for key in (*(f"new{n}" for n in range(MAX_LINES + 1)), "kept", "mortal", "gone", "untouched", "expired"):
-                seen.setdefault(key, []).append(namespace.read_waiting(key))
-        return seen
-
-    root, clock, namespace = prepared("done")
+    root, clock, namespace = prepared(tmp_path / "done")
     before = timelines(root, clock)
     assert before["untouched"] == [b"old", None, None]
     assert before["expired"] == [None] * 3
@@ -518,7 +520,7 @@ def test_a_crash_in_a_batch_leaves_each_value_as_it_was_or_as_it_shall_be(
     assert after["new0"] == [b"new0", b"new0", None]
     assert after["mortal"] == [b"new"] * 3
     for step in range(200):
-        root, clock, namespace = prepared(f"step{step}")
+        root, clock, namespace = prepared(tmp_path / f"step{step}")
         with monkeypatch.context() as patch:
             crashed = crash_at(patch, step)
             try:
